@@ -506,7 +506,14 @@ class StripeApi:
         return await self.page("/v1/prices", {"product": product} if product else {}, after=after)
 
     async def prices_of(self, product: str) -> list[Json]:
-        return await self.all("/v1/prices", {"product": product})
+        """All prices of a product, including archived ones. One that was deleted has none: Stripe
+        only deletes products without prices."""
+        try:
+            return await self.all("/v1/prices", {"product": product})
+        except StripeError as error:
+            if not error.missing:
+                raise
+            return []
 
     async def create_product(
         self,

@@ -20,7 +20,25 @@ CARD_OPTIONS = {
     "network": None,
     "request_three_d_secure": "automatic",
 }
+_PORTAL = {
+    "payment_method_update": {"enabled": False, "payment_method_configuration": None},
+    "subscription_cancel": {
+        "cancellation_reason": {"enabled": False, "feedback_options": None, "options": []},
+        "enabled": False,
+        "mode": "at_period_end",
+        "proration_behavior": "none",
+    },
+    "subscription_update": {
+        "billing_cycle_anchor": None,
+        "default_allowed_updates": [],
+        "enabled": False,
+        "proration_behavior": "none",
+        "schedule_at_period_end": {"conditions": []},
+        "trial_update_behavior": "end_trial",
+    },
+}
 DEFAULTS: dict[str, Json] = {
+    "billing_portal.configuration": {"features": _PORTAL},
     "customer": {
         "address": None,
         "currency": None,

@@ -9,6 +9,7 @@ from sandbox import checkout, invoices, pricing, quotes
 from sandbox.defaults import NO_TAX
 from sandbox.lists import slice_of
 from sandbox.shop import Shop, invalid, shortened
+from sandbox.subscriptions import portal
 from sandbox.world import Json
 
 DEEPEST = 4
@@ -102,12 +103,17 @@ def _follow(shop: Shop, node: Any, steps: list[str], show: Show) -> bool:
 
 
 def _break_down(shop: Shop, node: Json, steps: list[str]) -> None:
-    """Add what a session's total is made of, where that is asked for."""
+    """Add what a session's total is made of, or the products that a configuration of the portal
+    offers, where that is asked for."""
+    if node.get("object") == "billing_portal.configuration" and steps == _PRODUCTS:
+        products = orjson.loads(orjson.dumps(portal.products_of(shop, node)))
+        node["features"]["subscription_update"]["products"] = products
     asked = steps[:2] == ["total_details", "breakdown"]
     if asked and node.get("object") == "checkout.session" and node["total_details"]:
         node["total_details"]["breakdown"] = checkout.breakdown(shop, node)
 
 
+_PRODUCTS = ["features", "subscription_update", "products"]
 _BY_FIELD = {"coupon": "coupon", "price": "price", "product": "product", "default_price": "price"}
 """Fields that name objects whose ids can be any text."""
 

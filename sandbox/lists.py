@@ -15,6 +15,19 @@ _RANGES: dict[str, Callable[[int, int], bool]] = {
     "lte": lambda value, bound: value <= bound,
 }
 
+_NAMED = {
+    **{
+        kind: kind
+        for kind in (
+            *("charge", "coupon", "customer", "invoice", "payment_intent", "payment_link"),
+            *("payment_method", "price", "product", "setup_intent", "subscription"),
+        )
+    },
+    "plan": "price",
+    "test_clock": "test_helpers.test_clock",
+}
+"""Filters that name an object, and its kind."""
+
 
 def page(
     shop: Shop,
@@ -25,9 +38,11 @@ def page(
     equal: Json | None = None,
     keep: Callable[[Json], bool] | None = None,
 ) -> Json:
-    """One page of a table: the objects whose fields match `equal` and that pass `keep`."""
+    """One page of a table: the objects whose fields match `equal` and that pass `keep`. Raises
+    Stripe's 400 for a filter by an object that doesn't exist."""
     table = shop.world.table(kind)
     limit = _limit(params)
+    _check_named(shop, params)
     created = params.get("created")
     positions: dict[str, int | None] = {"starting_after": None, "ending_before": None}
     if all(params.get(cursor) for cursor in positions):
@@ -68,6 +83,15 @@ def slice_of(url: str, rows: list[Json], params: Json) -> Json:
             raise invalid(f"No such line item: '{before}'", param="ending_before")
         rows = rows[max(0, ids.index(before) - limit) : ids.index(before)]
     return {"object": "list", "data": rows[:limit], "has_more": len(rows) > limit, "url": url}
+
+
+def _check_named(shop: Shop, params: Json) -> None:
+    for name, kind in _NAMED.items():
+        given = params.get(name)
+        if not given or shop.world.table(kind).get(given) is not None:
+            continue
+        if f"deleted/{given}" not in shop.world.private:
+            raise missing(name, given, param=name)
 
 
 def _limit(params: Json) -> int:

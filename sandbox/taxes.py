@@ -111,3 +111,27 @@ def add_up(sums: dict[str, Json], entry: Json) -> None:
     )
     known["amount"] += entry["amount"]
     known["taxable_amount"] += entry["taxable_amount"]
+
+
+def identify(shop: Shop, kind: str, value: str, customer: Json | None) -> Json:
+    """A new tax id of a customer, or of the account itself."""
+    owner = customer["id"] if customer else None
+    made = shop.world.make(
+        "tax_id", "txi", type=kind, value=value, customer=owner, country=_country(kind, value)
+    )
+    made["owner"] = {
+        "type": "customer" if customer else "self",
+        "customer": owner,
+        "customer_account": None,
+        "account": None,
+        "application": None,
+    }
+    made["verification"] = {"status": "pending", "verified_address": None, "verified_name": None}
+    return shop.save(made, "customer.tax_id.created" if customer else None)
+
+
+def _country(kind: str, value: str) -> str | None:
+    """The country of a tax id, by its kind (`gb_vat`) or, in the Union, by what it begins with."""
+    if kind.startswith("eu_"):
+        return value[:2].upper() if value[:2].isalpha() else None
+    return kind[:2].upper()

@@ -153,3 +153,13 @@ async def test_who_cannot_wait_is_told_that_stripe_is_slow(stripe: Stripe) -> No
         await api.close()
     assert raised.value.passing
     assert raised.value.outcome == "unavailable"
+
+
+async def test_a_deleted_product_has_no_prices(stripe: Stripe) -> None:
+    gone = await stripe.product()
+    await stripe.delete(f"products/{gone}")
+    api = StripeApi(KEY, base=stripe.url)
+    try:
+        assert await api.prices_of(gone) == []
+    finally:
+        await api.close()

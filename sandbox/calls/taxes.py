@@ -1,9 +1,9 @@
 """Tax rates, which are fixed, and tax ids."""
 
-from sandbox import lists
+from sandbox import lists, taxes
 from sandbox.calls.registry import Call, call, readable, updatable
 from sandbox.fields import apply
-from sandbox.shop import Shop, invalid, missing
+from sandbox.shop import invalid, missing
 from sandbox.world import Json
 
 _CODES = {
@@ -54,34 +54,6 @@ def rates(c: Call) -> Json:
     return lists.page(c.shop, "tax_rate", "/v1/tax_rates", c.params, equal=equal)
 
 
-def _new_id(shop: Shop, params: Json, customer: Json | None) -> Json:
-    made = shop.world.make(
-        "tax_id",
-        "txi",
-        type=params["type"],
-        value=params["value"],
-        customer=customer["id"] if customer else None,
-        country=_country(params["type"], params["value"]),
-    )
-    kind = "customer" if customer else "self"
-    made["owner"] = {
-        "type": kind,
-        "customer": made["customer"],
-        "customer_account": None,
-        "account": None,
-        "application": None,
-    }
-    made["verification"] = {"status": "pending", "verified_address": None, "verified_name": None}
-    return shop.save(made, "customer.tax_id.created" if customer else None)
-
-
-def _country(kind: str, value: str) -> str | None:
-    """The country of a tax id, by its kind (`gb_vat`) or, in the Union, by what it begins with."""
-    if kind.startswith("eu_"):
-        return value[:2].upper() if value[:2].isalpha() else None
-    return kind[:2].upper()
-
-
 @call("POST", "/v1/tax_ids")
 def create_id(c: Call) -> Json:
     owner = c.params.get("owner") or {"type": "self"}
@@ -90,12 +62,12 @@ def create_id(c: Call) -> Json:
         customer = c.shop.find("customer", owner.get("customer"), param="owner[customer]")
     elif owner["type"] != "self":
         raise invalid("A tax id belongs to this account or to a customer.", param="owner[type]")
-    return _new_id(c.shop, c.params, customer)
+    return taxes.identify(c.shop, c.params["type"], c.params["value"], customer)
 
 
 @call("POST", "/v1/customers/{}/tax_ids")
 def create_id_of_customer(c: Call) -> Json:
-    return _new_id(c.shop, c.params, c.find("customer"))
+    return taxes.identify(c.shop, c.params["type"], c.params["value"], c.find("customer"))
 
 
 @call("GET", "/v1/tax_ids")

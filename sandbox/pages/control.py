@@ -240,7 +240,7 @@ class ControlPages(Frame):
         return f"/?note=Done.#{found['id']}"
 
     def _portal(self, customer: str) -> str:
-        from sandbox.calls.account import open_portal
+        from sandbox.calls.portal import open_portal
 
         back = {"return_url": f"{self.shop.world.base_url}/"}
         return str(open_portal(self.shop, {"customer": customer, **back})["url"])

@@ -325,8 +325,39 @@ async def test_lists_filter_by_what_they_are_asked_for(stripe: Stripe) -> None:
         rows = (await stripe.get("prices", **asked))["data"]
         assert [row["id"] for row in rows] == found
     await stripe.subscribe("list@box.example", await stripe.price(product))
-    nobody = await stripe.get("subscriptions", customer_account="acct_1")
-    assert nobody["data"] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "said"),
+    [
+        ("subscriptions", "customer", "customer"),
+        ("subscriptions", "price", "price"),
+        ("subscriptions", "plan", "plan"),
+        ("invoices", "subscription", "subscription"),
+        ("charges", "payment_intent", "payment_intent"),
+        ("payment_intents", "customer", "customer"),
+        ("refunds", "charge", "charge"),
+        ("checkout/sessions", "payment_link", "payment link"),
+        ("prices", "product", "product"),
+        ("promotion_codes", "coupon", "coupon"),
+        ("invoice_payments", "invoice", "invoice"),
+        ("payment_methods", "customer_account", "account"),
+    ],
+)
+async def test_a_filter_by_an_object_that_does_not_exist_is_refused(
+    stripe: Stripe, path: str, name: str, said: str
+) -> None:
+    answer = await stripe.client.get(f"/v1/{path}", params={name: "none_1"})
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["param"]) == (400, "resource_missing", name)
+    assert error["message"] == f"No such {said}: 'none_1'"
+
+
+async def test_lists_still_filter_by_a_deleted_customer(stripe: Stripe) -> None:
+    life = await begin(stripe)
+    await stripe.delete(f"customers/{life.customer}")
+    found = await stripe.get("subscriptions", customer=life.customer, status="all")
+    assert [row["id"] for row in found["data"]] == [life.id]
 
 
 async def test_expansion_goes_four_levels_deep_and_data_is_one(stripe: Stripe) -> None:

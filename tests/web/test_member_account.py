@@ -111,11 +111,10 @@ async def test_billing_opens_the_portal_configured_once(shared: Latchkey, visito
     ):
         answer = await visitor.send("/account", "/account/billing", 200, **fields)
         assert left_for(answer).startswith(f"{shared.stripe.url}/p/session/bps_")
-    kept = shared.stripe.box.shop.world.private
-    sessions = [value["flow"] for key, value in kept.items() if key.startswith("bps_")]
-    flows = [flow["type"] for flow in sessions if flow]
+    sessions = shared.stripe.box.shop.world.table("billing_portal.session").values()
+    flows = [session["flow"]["type"] for session in sessions if session["flow"]]
     assert flows[-2:] == ["payment_method_update", "subscription_cancel"]
-    assert sessions[-1]["subscription_cancel"]["subscription"] == subscribed["subscription"]
+    assert sessions[-1]["flow"]["subscription_cancel"]["subscription"] == subscribed["subscription"]
     made = (await shared.stripe.get("billing_portal/configurations", limit=100))["data"]
     assert len(made) == 1
     await shared.pool.execute(

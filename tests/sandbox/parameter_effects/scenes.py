@@ -147,6 +147,19 @@ _MANY: dict[str, str | int | bool] = {
     "currency_options__eur__unit_amount": 800,
 }
 RECIPES: dict[str, Recipe] = EXAMPLES | {
+    "whole_portal": recipe(
+        "billing_portal/configurations",
+        features__customer_update__enabled=True,
+        features__customer_update__allowed_updates__0="email",
+        features__payment_method_update__enabled=True,
+        features__subscription_cancel__enabled=True,
+        features__subscription_pause__enabled=True,
+        features__subscription_update__enabled=True,
+        features__subscription_update__default_allowed_updates__0="price",
+        features__subscription_update__default_allowed_updates__1="quantity",
+        features__subscription_update__products__0__product="{product}",
+        features__subscription_update__products__0__prices__0="{other_price}",
+    ),
     "second_customer": recipe("customers", email="second@example.com", source="tok_visa"),
     "other_customer": recipe("customers", email="other@example.com", source="tok_mastercard"),
     "bare_customer": recipe("customers", email="bare@example.com"),
