@@ -12,7 +12,6 @@ import structlog
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import (
-    Interceptor,
     PollerBehaviorAutoscaling,
     ResourceBasedSlotConfig,
     UnsandboxedWorkflowRunner,
@@ -53,7 +52,6 @@ from latchkey import (
     schedules,
     stripe_leases,
     temporal,
-    tracing,
     worker_port,
 )
 from latchkey.keyring import Keyring
@@ -149,7 +147,7 @@ def build_workers(
             workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
             activity_task_poller_behavior=PollerBehaviorAutoscaling(),
             graceful_shutdown_timeout=GRACE,
-            interceptors=[*_tracing(), LogFields(), Heartbeats(), Urgency()],
+            interceptors=[LogFields(), Heartbeats(), Urgency()],
         ),
         Worker(
             client,
@@ -159,7 +157,7 @@ def build_workers(
             max_task_queue_activities_per_second=settings.stripe_rate,
             activity_task_poller_behavior=PollerBehaviorAutoscaling(),
             graceful_shutdown_timeout=GRACE,
-            interceptors=[*_tracing(), LogFields(), Heartbeats(), Urgency()],
+            interceptors=[LogFields(), Heartbeats(), Urgency()],
         ),
         Worker(
             client,
@@ -167,7 +165,7 @@ def build_workers(
             activities=[webhooks.send],
             activity_task_poller_behavior=PollerBehaviorAutoscaling(),
             graceful_shutdown_timeout=GRACE,
-            interceptors=[*_tracing(), LogFields(), Heartbeats()],
+            interceptors=[LogFields(), Heartbeats()],
         ),
     )
 
@@ -206,14 +204,6 @@ def version_of(settings: Settings) -> WorkerDeploymentConfig | None:
         use_worker_versioning=True,
         default_versioning_behavior=VersioningBehavior.AUTO_UPGRADE,
     )
-
-
-def _tracing() -> Sequence[Interceptor]:
-    if (tracer := tracing.tracer()) is None:
-        return []
-    from latchkey import temporal_tracing
-
-    return [temporal_tracing.of_worker(tracer)]
 
 
 def _activities(

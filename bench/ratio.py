@@ -24,8 +24,8 @@ def compare(
     changes less."""
     rates, times = [], []
     for number in range(rounds + 1):
-        first, our_time = _played(running, ours, number)
-        second, bare_time = _played(running, bare, number)
+        first, our_time = played(running, ours, number)
+        second, bare_time = played(running, bare, number)
         if number == 0:
             continue
         rates.append(first.rate / second.rate)
@@ -41,7 +41,9 @@ def compare(
     )
 
 
-def _played(running: Stack, one: Contestant, number: int) -> tuple[load.Result, float]:
+def played(running: Stack, one: Contestant, number: int) -> tuple[load.Result, float]:
+    """Play a round; also returns the microseconds of CPU time that the process spent on each
+    answer."""
     before = running.cpu()[one.process]
     result = one.play(number)
     return result, (running.cpu()[one.process] - before) / result.count * 1e6

@@ -1,19 +1,22 @@
 """`python -m bench.traces`: what traces cost a web process, by the CPU time of a webhook.
 
-Two web processes take webhooks in turn: one without traces, one that sends its spans to a receiver.
-`--keep 0.1` has it keep one trace in ten. `bench.lifecycle` with `OTEL_EXPORTER_OTLP_ENDPOINT` set
-says what they cost the worker.
+Web processes take webhooks in turn: one without traces, and one for each share of them that is
+kept. The webhooks are of the cheapest kind, which nothing waits for. `bench.lifecycle` with
+`OTEL_EXPORTER_OTLP_ENDPOINT` set says what traces cost the worker.
 """
 
 import argparse
 import asyncio
+import statistics
 
 from bench import load
-from bench.ratio import Contestant, compare
+from bench.ratio import Contestant, played
 from bench.stack import Stack, stack, wait
 from bench.webhooks import CONNECTIONS, KEY, ROUNDS, UNHANDLED, prepare, requests
 from tests.collector import collecting
 from tests.harness import free_port
+
+SHARES = (1.0, 0.1, 0.05, 0.01)
 
 
 def web(running: Stack, name: str, **given: str) -> Contestant:
@@ -31,8 +34,10 @@ def web(running: Stack, name: str, **given: str) -> Contestant:
 
 
 def main() -> None:
+    """Print each round, then the median ratio of CPU time for each share, and for a second process
+    without traces, which says how far to trust the others."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--keep", type=float, default=1.0)
+    parser.add_argument("--keep", type=float, nargs="*", default=SHARES)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     given = parser.parse_args()
     with (
@@ -41,14 +46,22 @@ def main() -> None:
     ):
         asyncio.run(prepare(running))
         off = web(running, "off")
-        on = web(
-            running,
-            "on",
-            OTEL_EXPORTER_OTLP_ENDPOINT=receiver,
-            OTEL_TRACES_SAMPLER="parentbased_traceidratio",
-            OTEL_TRACES_SAMPLER_ARG=str(given.keep),
-        )
-        compare(running, on, off, wanted=0.95, rounds=given.rounds)
+        settings = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver}
+        others = [web(running, "off again")] + [
+            web(running, f"{share:.0%}", OTEL_TRACES_SAMPLER_ARG=str(share), **settings)
+            for share in given.keep
+        ]
+        contestants = [off, *others]
+        ratios: dict[str, list[float]] = {one.process: [] for one in others}
+        for number in range(given.rounds + 1):
+            spent = {one.process: played(running, one, number)[1] for one in contestants}
+            contestants = contestants[1:] + contestants[:1]
+            print(", ".join(f"{one.process} {spent[one.process]:.0f} us" for one in [off, *others]))
+            for name, found in ratios.items():
+                if number:
+                    found.append(spent[name] / spent["off"])
+        for name, found in ratios.items():
+            print(f"{name:>9}: {statistics.median(found):.3f} of the CPU time without traces")
 
 
 if __name__ == "__main__":

@@ -370,7 +370,7 @@ def _ready(program: str) -> "Settings":
     settings.require_secrets()
     configure_logging()
     Runtime.set_default(make_runtime())
-    tracing.start(settings.otlp_endpoint, program=program)
+    tracing.start(settings.otlp_endpoint, share=settings.traced_share, program=program)
     error_reports.start(settings.sentry_dsn, program=program, release=installed_version("latchkey"))
     _run(await_current(dsn))
     return settings

@@ -23,6 +23,16 @@ from latchkey.urls import is_local
 
 SHORTEST_SECRET = 16
 NO_TOKEN = "none"
+TraceSampler = Literal[
+    "always_on",
+    "always_off",
+    "traceidratio",
+    "parentbased_always_on",
+    "parentbased_always_off",
+    "parentbased_traceidratio",
+]
+"""OpenTelemetry's names. Traces begin here and are followed throughout, so each is based on its
+parent."""
 
 
 class SettingsError(Exception):
@@ -94,6 +104,8 @@ class Settings(BaseSettings):
     worker_metrics_port: int | None = Field(None, alias="LATCHKEY_WORKER_METRICS_PORT")
     sentry_dsn: str | None = Field(None, alias="SENTRY_DSN")
     otlp_endpoint: str | None = Field(None, alias="OTEL_EXPORTER_OTLP_ENDPOINT")
+    trace_sampler: TraceSampler = Field("parentbased_traceidratio", alias="OTEL_TRACES_SAMPLER")
+    trace_ratio: float = Field(0.05, alias="OTEL_TRACES_SAMPLER_ARG", ge=0, le=1)
     metrics_token: SecretStr | None = Field(None, alias="LATCHKEY_METRICS_TOKEN", min_length=16)
 
     @model_validator(mode="before")
@@ -188,6 +200,17 @@ class Settings(BaseSettings):
     def payload_keys(self) -> PayloadKeys | None:
         """The keys that encrypt what workflows keep in Temporal."""
         return PayloadKeys.of(self.temporal_keys.get_secret_value()) if self.temporal_keys else None
+
+    @property
+    def traced_share(self) -> float:
+        """How much of what arrives is traced, from 0 to 1."""
+        match self.trace_sampler.removeprefix("parentbased_"):
+            case "always_on":
+                return 1.0
+            case "always_off":
+                return 0.0
+            case _:
+                return self.trace_ratio
 
     @property
     def temporal_ui_origin(self) -> str | None:

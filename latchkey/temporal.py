@@ -105,7 +105,7 @@ def _tracing() -> Sequence[Interceptor]:
         return []
     from latchkey import temporal_tracing
 
-    return [temporal_tracing.of_client(tracer)]
+    return [temporal_tracing.TracesThroughTemporal(tracer)]
 
 
 async def await_connected(

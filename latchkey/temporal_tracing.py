@@ -1,110 +1,123 @@
 """Carries traces through Temporal. Imported only where traces are on.
 
-A subscription's run lasts for years, so what it does isn't part of the trace that started it: it
-belongs to that of the last signal, or to none if that was long ago.
+What isn't traced costs nothing here: Temporal's own interceptor makes the spans, and it is passed
+by where no trace is kept. In workflows no spans are made. A run passes on the trace of the last
+signal, and what it does long after belongs to none, since a subscription's run lasts for years.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from opentelemetry import context as contexts
 from opentelemetry.trace import Tracer
-from temporalio import workflow
+from temporalio import client, worker, workflow
 from temporalio.api.common.v1 import Payload
 from temporalio.contrib.opentelemetry import TracingInterceptor
-from temporalio.worker import (
-    ExecuteWorkflowInput,
-    HandleSignalInput,
-    Interceptor,
-    StartActivityInput,
-    StartLocalActivityInput,
-    WorkflowInboundInterceptor,
-    WorkflowInterceptorClassInput,
-    WorkflowOutboundInterceptor,
-)
+
+from latchkey import tracing
 
 LASTING = timedelta(minutes=5)
 """How long what a run does is put down to the last signal, at its retries for example."""
+TRACE = "_tracer-data"
+"""The header with a trace, as Temporal's interceptors name it."""
+UNTRACED = "latchkey-untraced"
+"""The header of what follows from something that wasn't chosen, so that no trace begins there."""
 
 
-def of_client(tracer: Tracer) -> TracingInterceptor:
-    """Temporal's own interceptor, for a client and the workers that use it."""
-    return TracingInterceptor(tracer)
-
-
-def of_worker(tracer: Tracer) -> "SignalTraces":
-    """What a worker needs beside that of its client."""
-    return SignalTraces(tracer)
-
-
-class SignalTraces(Interceptor):
-    """Puts what a run does into the trace of the signal that it follows."""
+class TracesThroughTemporal(client.Interceptor, worker.Interceptor):
+    """The interceptor of a client, and so of the workers that use it."""
 
     def __init__(self, tracer: Tracer) -> None:
-        self._reads = TracingInterceptor(tracer)
+        self._spans = TracingInterceptor(tracer)
+        self._spans.header_key = TRACE
+
+    def intercept_client(self, next: client.OutboundInterceptor) -> client.OutboundInterceptor:
+        return _Starts(next, self._spans.intercept_client(next))
+
+    def intercept_activity(
+        self, next: worker.ActivityInboundInterceptor
+    ) -> worker.ActivityInboundInterceptor:
+        return _Activities(next, self._spans.intercept_activity(next))
 
     def workflow_interceptor_class(
-        self, input: WorkflowInterceptorClassInput
-    ) -> type[WorkflowInboundInterceptor]:
-        reads = self._reads
-
-        class Inbound(_Inbound):
-            def traced(self, headers: Mapping[str, Payload]) -> contexts.Context:
-                if (given := headers.get(reads.header_key)) is None:
-                    return contexts.Context()
-                [carrier] = reads.payload_converter.from_payloads([given])
-                return reads.text_map_propagator.extract(carrier)
-
-        return Inbound
+        self, input: worker.WorkflowInterceptorClassInput
+    ) -> type[worker.WorkflowInboundInterceptor]:
+        return PassOn
 
 
-class _Inbound(WorkflowInboundInterceptor):
-    def __init__(self, next: WorkflowInboundInterceptor) -> None:
+class _Starts(client.OutboundInterceptor):
+    """Latchkey's only calls that carry traces are those that start a run, most with a signal."""
+
+    def __init__(
+        self, next: client.OutboundInterceptor, traced: client.OutboundInterceptor
+    ) -> None:
         super().__init__(next)
-        self._context = contexts.Context()
+        self._traced = traced
+
+    async def start_workflow(
+        self, input: client.StartWorkflowInput
+    ) -> client.WorkflowHandle[Any, Any]:
+        way = self._traced if tracing.is_recording() else self.next
+        return await way.start_workflow(input)
+
+
+class _Activities(worker.ActivityInboundInterceptor):
+    def __init__(
+        self, next: worker.ActivityInboundInterceptor, traced: worker.ActivityInboundInterceptor
+    ) -> None:
+        super().__init__(next)
+        self._traced = traced
+
+    async def execute_activity(self, input: worker.ExecuteActivityInput) -> Any:
+        begins = UNTRACED not in input.headers and tracing.chosen()
+        way = self._traced if TRACE in input.headers or begins else self.next
+        return await way.execute_activity(input)
+
+
+class PassOn(worker.WorkflowInboundInterceptor):
+    """Remembers by which trace a run was last signalled, and gives it to the run's activities."""
+
+    def __init__(self, next: worker.WorkflowInboundInterceptor) -> None:
+        super().__init__(next)
+        self._headers: dict[str, Payload] = {}
         self._since: datetime | None = None
 
-    def traced(self, headers: Mapping[str, Payload]) -> contexts.Context:
-        """The trace that headers carry, an empty one if they carry none."""
-        raise NotImplementedError
-
-    def init(self, outbound: WorkflowOutboundInterceptor) -> None:
+    def init(self, outbound: worker.WorkflowOutboundInterceptor) -> None:
         super().init(_Outbound(outbound, self))
 
-    async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:
-        if self._since is None:
-            self._follow(input.headers)
+    async def execute_workflow(self, input: worker.ExecuteWorkflowInput) -> Any:
+        if self._since is None and TRACE in input.headers:
+            self.follow(input.headers)
         return await super().execute_workflow(input)
 
-    async def handle_signal(self, input: HandleSignalInput) -> None:
-        self._follow(input.headers)
+    async def handle_signal(self, input: worker.HandleSignalInput) -> None:
+        self.follow(input.headers)
         await super().handle_signal(input)
 
-    def _follow(self, headers: Mapping[str, Payload]) -> None:
-        self._context, self._since = self.traced(headers), workflow.now()
+    def follow(self, headers: Mapping[str, Payload]) -> None:
+        """Put what is done next down to what came with these headers."""
+        trace = headers.get(TRACE)
+        self._headers = {UNTRACED: Payload()} if trace is None else {TRACE: trace}
+        self._since = workflow.now()
 
-    @contextmanager
-    def followed(self) -> Iterator[None]:
-        """The trace to which what is started now belongs."""
-        fresh = self._since is not None and workflow.now() - self._since < LASTING
-        token = contexts.attach(self._context if fresh else contexts.Context())
-        try:
-            yield
-        finally:
-            contexts.detach(token)
+    def headers(self, given: Mapping[str, Payload]) -> Mapping[str, Payload]:
+        """The headers of an activity that is started now."""
+        if self._since is None or workflow.now() - self._since >= LASTING:
+            return given
+        return {**given, **self._headers}
 
 
-class _Outbound(WorkflowOutboundInterceptor):
-    def __init__(self, next: WorkflowOutboundInterceptor, inbound: _Inbound) -> None:
+class _Outbound(worker.WorkflowOutboundInterceptor):
+    def __init__(self, next: worker.WorkflowOutboundInterceptor, inbound: PassOn) -> None:
         super().__init__(next)
         self._inbound = inbound
 
-    def start_activity(self, input: StartActivityInput) -> workflow.ActivityHandle[Any]:
-        with self._inbound.followed():
-            return super().start_activity(input)
+    def start_activity(self, input: worker.StartActivityInput) -> workflow.ActivityHandle[Any]:
+        input.headers = self._inbound.headers(input.headers)
+        return super().start_activity(input)
 
-    def start_local_activity(self, input: StartLocalActivityInput) -> workflow.ActivityHandle[Any]:
-        with self._inbound.followed():
-            return super().start_local_activity(input)
+    def start_local_activity(
+        self, input: worker.StartLocalActivityInput
+    ) -> workflow.ActivityHandle[Any]:
+        input.headers = self._inbound.headers(input.headers)
+        return super().start_local_activity(input)

@@ -342,8 +342,7 @@ class Relay:
     async def _send(self, target: Target, events: list[Waiting]) -> None:
         """Nudge one object's workflow, in a task of its own."""
         bind_contextvars(object=target.id, events=[event.id for event in events])
-        first, *others = [event.trace for event in events]
-        with tracing.span("relay", parent=first, links=others, object=target.id):
+        with tracing.span("relay", traces=[event.trace for event in events], object=target.id):
             async with self._delivering(events) as ids:
                 await dispatch.nudge(self._client, target, ids)
 
@@ -358,7 +357,7 @@ class Relay:
 
         handle = None
         together = [event for events in objects.values() for event in events]
-        with tracing.span("hand over", links=[event.trace for event in together]):
+        with tracing.span("hand over", traces=[event.trace for event in together]):
             async with self._delivering(together, refused=send_alone):
                 handle = await dispatch.hand_over(
                     self._client, list(map(_handed_over, objects.values()))

@@ -1,4 +1,4 @@
-"""Makes a span of each request, where traces are on."""
+"""Makes a span of each request that is chosen for a trace, where traces are on."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -16,10 +16,10 @@ class Traced:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or part_of(scope["path"]) in _QUIET:
+        if not tracing.chosen() or scope["type"] != "http" or part_of(scope["path"]) in _QUIET:
             await self._app(scope, receive, send)
             return
-        with tracing.span(part_of(scope["path"])):
+        with tracing.root(part_of(scope["path"])):
             try:
                 await self._app(scope, receive, send)
             finally:
