@@ -226,6 +226,7 @@ def _activities(
         deps,
         body_days=settings.event_body_days,
         event_days=settings.event_days,
+        activity_days=settings.activity_days,
         audit_days=settings.audit_days,
     )
     repairs = RepairActivities(deps, client)

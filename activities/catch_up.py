@@ -34,12 +34,19 @@ class CatchUpActivities:
     """Reads Stripe's event list. Events it finds go through the inbox like any other."""
 
     def __init__(
-        self, deps: ActivityDeps, *, body_days: int, event_days: int, audit_days: int
+        self,
+        deps: ActivityDeps,
+        *,
+        body_days: int,
+        event_days: int,
+        activity_days: int | None,
+        audit_days: int,
     ) -> None:
         self._deps = deps
         self._audit_life = timedelta(days=audit_days)
         self._body_life = timedelta(days=body_days)
         self._event_life = timedelta(days=event_days)
+        self._line_life = timedelta(days=activity_days) if activity_days else None
 
     @activity.defn(name=contracts.PLAN_CATCH_UP)
     async def plan(self) -> CatchUpPlan:
@@ -90,6 +97,8 @@ class CatchUpActivities:
         """Delete expired data; returns how many event bodies were deleted."""
         deleted = await retention.forget_bodies(self._deps.pool, older_than=self._body_life)
         await retention.forget_events(self._deps.pool, older_than=self._event_life)
+        if self._line_life is not None:
+            await retention.forget_lines(self._deps.pool, older_than=self._line_life)
         await retention.forget_records(self._deps.pool)
         await audit.forget(self._deps.pool, older_than=self._audit_life)
         await self._rouse_forsaken()

@@ -80,6 +80,7 @@ class Settings(BaseSettings):
     )
     event_body_days: int = Field(90, alias="LATCHKEY_EVENT_BODY_DAYS", ge=1)
     event_days: int = Field(400, alias="LATCHKEY_EVENT_DAYS", ge=60)
+    activity_days: int | None = Field(None, alias="LATCHKEY_ACTIVITY_DAYS", ge=400)
     audit_days: int = Field(400, alias="LATCHKEY_AUDIT_DAYS", ge=30)
     backup_hours: int = Field(36, alias="LATCHKEY_BACKUP_HOURS", ge=0)
     smtp_url: SecretStr | None = Field(None, alias="SMTP_URL")

@@ -170,6 +170,7 @@ KEPT: Mapping[str, str] = {
     "figure_cohorts": "product_id cohort month people joined",
     "figure_counts": "singleton counted_at took",
     "figure_days": "product_id day kind currency people amount",
+    "forgotten_facts": "digest",
     "order_lines": "order_id id stripe_product price_id quantity amount",
     "passed_over": "id ticket at",
     "policy_changes": (

@@ -846,6 +846,10 @@ CREATE TABLE figure_days (
     amount numeric NOT NULL
 );
 
+CREATE TABLE forgotten_facts (
+    digest bytea NOT NULL
+);
+
 CREATE TABLE grants (
     id bigint NOT NULL,
     user_id bigint NOT NULL,
@@ -2191,6 +2195,9 @@ ALTER TABLE ONLY figure_counts
 
 ALTER TABLE ONLY figure_days
     ADD CONSTRAINT figure_days_pkey PRIMARY KEY (product_id, day, kind, currency);
+
+ALTER TABLE ONLY forgotten_facts
+    ADD CONSTRAINT forgotten_facts_pkey PRIMARY KEY (digest);
 
 ALTER TABLE ONLY grants
     ADD CONSTRAINT grants_pkey PRIMARY KEY (id);

@@ -449,7 +449,9 @@ async def test_lines_expire(pool: Pool) -> None:
         pool, Vault(SECRETS), key=None, secrets=(), api_base=None, address="http://127.0.0.1"
     )
     deps = ActivityDeps(pool, keyring, SECRETS)
-    await CatchUpActivities(deps, body_days=90, event_days=400, audit_days=400).do_chores()
+    await CatchUpActivities(
+        deps, body_days=90, event_days=400, activity_days=None, audit_days=400
+    ).do_chores()
     assert await pool.fetchval("select count(*) from audit_log") == 1
 
 

@@ -15,6 +15,8 @@ from latchkey.store.pool import Connection
 from latchkey.store.site_settings import SiteSettings
 
 _OUTGOING = [type_.value for type_ in LINES]
+DIGEST = "substr(sha256(convert_to({}, 'UTF8')), 1, 16)"
+"""What stays of a fact whose line was deleted."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,10 @@ class Fact:
 
 async def write_facts(connection: Connection, facts: Iterable[Fact]) -> None:
     """Add lines to the feed, and queue the emails for new facts. Existing facts stay as they
-    are."""
+    are, and those whose lines were deleted aren't written again.
+
+    Lines get their ids in the order of the facts: a join with the deleted ones could change it.
+    """
     facts = list(facts)
     rows = [
         {
@@ -63,7 +68,7 @@ async def write_facts(connection: Connection, facts: Iterable[Fact]) -> None:
     if not rows:
         return
     fresh = await connection.fetch(
-        """
+        f"""
         with fresh as (
             insert into activities (fact, type, at, cause, due_at, user_id, product_id, source_id,
                                     event_id, workflow_id, actor_id, data)
@@ -71,6 +76,8 @@ async def write_facts(connection: Connection, facts: Iterable[Fact]) -> None:
                 fact text, type text, at timestamptz, cause text, due_at timestamptz,
                 user_id bigint, product_id text, source_id text, event_id text, workflow_id text,
                 actor_id bigint, data jsonb)
+             where (select true from forgotten_facts f
+                     where f.digest = {DIGEST.format("given.fact")}) is null
             on conflict (fact) do nothing
             returning id, fact, type, at, cause, user_id, product_id, source_id, data
         ), told as (
