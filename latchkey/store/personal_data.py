@@ -125,7 +125,7 @@ KEPT: Mapping[str, str] = {
     ),
     "grants": (
         "id user_id product_id source source_id link_id account_id livemode since until ended_at"
-        " end_reason cause granted_by created_at held due_at"
+        " end_reason cause granted_by created_at held due_at bought_at"
     ),
     "collection_holders": "id collection_id user_id since until ended_at granted_by",
     "events": (

@@ -869,6 +869,7 @@ CREATE TABLE grants (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     held boolean DEFAULT false NOT NULL,
     due_at timestamp with time zone,
+    bought_at timestamp with time zone,
     CONSTRAINT grants_source_check CHECK ((source = ANY (ARRAY['subscription'::text, 'order'::text, 'manual'::text, 'collection'::text])))
 );
 
@@ -2525,6 +2526,8 @@ CREATE INDEX events_relayed ON events USING btree (not_before) WHERE (state = 'r
 CREATE INDEX events_unsettled ON events USING btree (state, seq) WHERE (state <> 'handled'::text);
 
 CREATE INDEX events_waiting ON events USING btree (not_before) WHERE (state = 'waiting'::text);
+
+CREATE INDEX grants_bought_at ON grants USING btree (bought_at) WHERE (bought_at IS NOT NULL);
 
 CREATE INDEX grants_by_hand_due ON grants USING btree (until) WHERE ((ended_at IS NULL) AND (until IS NOT NULL) AND (source = ANY (ARRAY['manual'::text, 'collection'::text])));
 

@@ -53,6 +53,8 @@ select 'cus_' || n, 'acct_1', n <> 3, u.id, n || '@x.example'
   from generate_series(0, 3) n left join users u on u.email_key = n || '@x.example' and n < 3;
 """
 
+TIMES = ("bought", "since", "until", "ended")
+
 moments = st.integers(0, DAYS * 24).map(lambda hours: FIRST + timedelta(hours=hours))
 lasting = st.one_of(st.none(), st.integers(0, 200 * 24).map(lambda hours: timedelta(hours=hours)))
 
@@ -76,9 +78,11 @@ def spans(draw: st.DrawFn) -> dict[str, Any]:
 @st.composite
 def grants(draw: st.DrawFn) -> dict[str, Any]:
     since, ended, until = draw(moments), draw(lasting), draw(lasting)
+    before = draw(lasting)
     return {
         "user": draw(st.integers(0, 3)),
         "product": draw(st.sampled_from(("prd_a", "prd_b"))),
+        "bought": since - before if before is not None else None,
         "since": since,
         "ended": since + ended if ended is not None else None,
         "until": since + until if until is not None else None,
@@ -138,8 +142,9 @@ async def build(connection: Connection, world: dict[str, Any]) -> None:
     )
     await connection.executemany(
         """
-        insert into grants (user_id, product_id, source, source_id, since, ended_at, until, cause)
-        select id, $2, 'order', $6, $3, $4, $5, 'import' from users
+        insert into grants (user_id, product_id, source, source_id, bought_at, since, ended_at,
+                            until, cause)
+        select id, $2, 'order', $7, $3, $4, $5, $6, 'import' from users
          where email_key = $1::int || '@x.example'
         """,
         [(*grant.values(), str(n)) for n, grant in enumerate(world["grants"])],
@@ -212,14 +217,15 @@ class Plain:
             ends = [end for end in (grant["ended"], grant["until"]) if end is not None]
             end = min(ends, default=None)
             concerns = grant["user"] == user and self.product in (None, grant["product"])
-            if concerns and _runs(grant["since"], end, at, included):
+            began = grant["bought"] or grant["since"]
+            if concerns and _runs(began, end, at, included):
                 return True
         return False
 
     def moments(self) -> list[datetime]:
         found = set()
         for entry in [*self.spans, *self.world["grants"]]:
-            found |= {entry[key] for key in ("since", "until", "ended") if entry.get(key)}
+            found |= {entry[key] for key in TIMES if entry.get(key)}
         return sorted(found)
 
     def moves(self) -> list[tuple[Movement, datetime, int]]:

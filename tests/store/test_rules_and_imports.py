@@ -1,5 +1,6 @@
 """A changed policy or an event reaches a purchase before the link's import does."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -66,3 +67,28 @@ async def test_purchases_reported_while_a_failed_import_waits_are_imported(pool:
     ]
     assert mails == 0
     assert (page.granted, page.already) == (0, 1)
+
+
+async def test_what_an_import_finds_keeps_when_it_was_bought(pool: Pool) -> None:
+    """What is bought afterwards, or given again, began here."""
+    async with pool.acquire() as connection, connection.transaction():
+        await linked(connection, "course", {})
+        linked_at = NOW + timedelta(seconds=5)
+        await connection.execute("update links set state = 'importing', created_at = $1", linked_at)
+        bought, paused = subscription(1, "active"), subscription(1, "paused")
+        new = replace(subscription(2, "active"), created=linked_at + timedelta(seconds=1))
+        for ticket, (reading, cause) in enumerate(
+            [
+                (bought, Cause.IMPORT),
+                (new, Cause.STRIPE),
+                (bought, Cause.IMPORT),
+                (paused, Cause.STRIPE),
+                (bought, Cause.STRIPE),
+            ],
+            start=1,
+        ):
+            later = linked_at + timedelta(minutes=ticket)
+            context = ApplyContext(ACCOUNT, ticket, later, cause)
+            await apply_subscriptions(connection, [reading], context=context)
+        rows = await connection.fetch("select source_id, bought_at from grants order by id")
+    assert [tuple(row) for row in rows] == [("sub_1", NOW), ("sub_2", None), ("sub_1", None)]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, time
 from enum import StrEnum
 
 from latchkey.rules.figures import Movement, Period
-from latchkey.store.figures.movements import ONE_PRODUCT, movements, values
+from latchkey.store.figures.movements import HELD, ONE_PRODUCT, movements, values
 from latchkey.store.pool import Connection, Pool
 from latchkey.store.purchases.billing_lists import ListPlace
 
@@ -86,6 +86,7 @@ s.customer_id in (
 _TOUCHED_USERS = """
 g.user_id in (
     select t.user_id from grants t where t.since >= $2 and t.since < $3
+    union select t.user_id from grants t where t.bought_at >= $2 and t.bought_at < $3
     union select t.user_id from grants t where t.ended_at >= $2 and t.ended_at < $3
     union select t.user_id from grants t where t.until >= $2 and t.until < $3)
 """
@@ -122,18 +123,17 @@ found as (
            '' as currency
       from paying where {0})
 """
+_HELD = HELD.format(users="($1 = '' or g.product_id = $1)")
 _NOBODY = "false"
 _TRIALS = movements(customers=_ON_TRIAL, users=_NOBODY, orders=_NOBODY, scope=ONE_PRODUCT)
 
 _AT_THE_END = {
     Level.MEMBERS: f"""
-with {_ASKED},
+with {_ASKED}, {_HELD},
 found as (
     select user_id::text as id, min(since) as at, user_id, null::text as customer_id, 0 as amount,
            '' as currency
-      from (select g.user_id, g.since, least(g.ended_at, g.until) as ended from grants g
-             where g.since < $3 and g.since <= now() and ($1 = '' or g.product_id = $1)) held
-     where ended is null or ended >= $3 or ended > now()
+      from held where since < $3 and (ended is null or ended >= $3)
      group by user_id)
 """,
     Level.SUBSCRIBERS: f"""

@@ -103,12 +103,18 @@ trial_moves as (
 """
 """Which trials began, were paid for afterwards, or ended otherwise. Each subscription has one."""
 
-_MEMBERS = f"""
+HELD = """
 held as (
-    select g.product_id, g.user_id, g.since,
+    select g.product_id, g.user_id, coalesce(g.bought_at, g.since) as since,
            case when least(g.ended_at, g.until) <= now()
-                then greatest(g.since, least(g.ended_at, g.until)) end as ended
-      from grants g where g.since <= now() and {{users}}),
+                then greatest(coalesce(g.bought_at, g.since), least(g.ended_at, g.until))
+                end as ended
+      from grants g where g.since <= now() and {users})
+"""
+"""When each grant began and ended: what an import found counts from when it was bought."""
+
+_MEMBERS = f"""
+{HELD},
 holding as (
     select product_id, user_id, at, sum(n) as n
       from (select product_id, user_id, since as at, 1 as n from held

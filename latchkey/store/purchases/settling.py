@@ -306,7 +306,7 @@ async def _grant(
     """Give what is new, tell it in the feed, and mail those who get in by it."""
     await _one_at_a_time(connection, {entitlement.user_id for entitlement in entitlements})
     had_access = await _who_had_access(connection, entitlements, as_of=context.as_of)
-    ids = await _insert(connection, entitlements, context=context)
+    ids = await _insert(connection, entitlements, given=given, context=context)
     grants = _new_grants(entitlements, ids, begun=begun, given=given, context=context)
     _measure(grants, context)
     tracing.note(granted=len(grants))
@@ -342,17 +342,22 @@ async def _who_had_access(
 
 
 async def _insert(
-    connection: Connection, entitlements: list[Entitlement], *, context: ApplyContext
+    connection: Connection,
+    entitlements: list[Entitlement],
+    *,
+    given: EarlierGrants,
+    context: ApplyContext,
 ) -> dict[tuple[str, str], int]:
     """Ids of the new grants, by source id and product id; one that is there already is absent."""
     rows = await connection.fetch(
         """
         insert into grants (user_id, product_id, source, source_id, link_id, account_id, livemode,
-                            since, until, cause)
-        select user_id, product_id, source, source_id, link_id, $2, $3, since, until, cause
+                            since, until, cause, bought_at)
+        select user_id, product_id, source, source_id, link_id, $2, $3, since, until, cause,
+               bought_at
           from jsonb_to_recordset($1::jsonb) as given (
             user_id bigint, product_id text, source text, source_id text, link_id bigint,
-            since timestamptz, until timestamptz, cause text)
+            since timestamptz, until timestamptz, cause text, bought_at timestamptz)
         on conflict (user_id, product_id, source, source_id) where ended_at is null do nothing
         returning id, source_id, product_id
         """,
@@ -366,6 +371,7 @@ async def _insert(
                 "since": context.as_of,
                 "until": entitlement.verdict.until,
                 "cause": Cause.IMPORT if _brought_by_rule(entitlement, context) else context.cause,
+                "bought_at": _past_of(entitlement, given=given, context=context),
             }
             for entitlement in entitlements
         ],
@@ -373,6 +379,14 @@ async def _insert(
         context.account.livemode,
     )
     return {(row["source_id"], row["product_id"]): row["id"] for row in rows}
+
+
+def _past_of(
+    entitlement: Entitlement, *, given: EarlierGrants, context: ApplyContext
+) -> datetime | None:
+    """When that was bought which an import gives for the first time."""
+    first = _key(entitlement) not in given.before and bought_before_link(entitlement, context)
+    return min(entitlement.begun_at, context.as_of) if first else None
 
 
 def _new_grants(
