@@ -22,6 +22,7 @@ from latchkey.store.access import grants
 from latchkey.store.access.grants import AccessQuestion
 from latchkey.store.checks.dashboard import Numbers
 from latchkey.store.communities import communities
+from latchkey.store.figures.series import Figures
 from latchkey.store.forward_auth import standings
 from latchkey.store.forward_auth.standings import SiteStanding, StandingQuestion
 from latchkey.store.oauth import authorizations
@@ -50,9 +51,8 @@ class Site:
 
     `arrived` wakes the relay for events, `wake` after any other commit. `look` caches the site's
     name and colours, `identity` whether it is a copy, `has_communities` whether members can connect
-    an account with one. `numbers` caches the dashboard's counts with
-    the time they were taken, `members` the member counts of products with too many members to
-    count for every page.
+    an account with one. `numbers` caches the dashboard's counts and figures with the time they were
+    taken, `members` the member counts of products with too many members to count for every page.
     `access` answers whether people may open products, `tokens` what OAuth tokens stand for,
     `standings` who may enter protected sites.
     `sign_ins` slows down networks that try many passwords or passkeys within a quarter of an hour.
@@ -74,7 +74,7 @@ class Site:
     bell: AlarmCache = field(init=False)
     signing: SigningKeys = field(init=False)
     outgoing: OutgoingHttp = field(init=False)
-    numbers: tuple[float, Numbers] | None = None
+    numbers: tuple[float, Numbers, Figures | None] | None = None
     members: tuple[float, dict[str, int]] = (0.0, {})
     access: Batches[AccessQuestion, list[Any]] = field(init=False)
     tokens: Batches[TokenQuestion, TokenAnswer] = field(init=False)

@@ -19,7 +19,7 @@ from tests.harness import Latchkey
 from tests.web.pages import Visitor, visit
 from tests.web.test_admin_users import buyer, shown
 from web import periods
-from web.pages.admin import numbers
+from web.pages.admin import dashboard, numbers
 from web.wording import figures
 from web.wording.amounts import money
 
@@ -101,6 +101,32 @@ async def behind(admin: Visitor, page: str) -> dict[str, str]:
         found[kind] = re.sub(r"from=[\d-]+", f"from={start}", found[kind])
         found[kind] = re.sub(r"to=[\d-]+", f"to={TODAY + timedelta(days=1)}", found[kind])
     return found
+
+
+async def test_the_dashboard_shows_the_last_month(
+    shared: Latchkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each chart leads to Numbers and to the people behind its points; without figures there is
+    none."""
+    monkeypatch.setattr(dashboard, "NUMBERS_SECONDS", -1)
+    product = await shared.product("Dashboard course")
+    given = {"email": "member@dashboard.example"}
+    await shared.call("POST", f"/products/{product}/grants", 201, json=given)
+    await counted(shared)
+    async with visit(shared) as admin:
+        await admin.sign_in()
+        page = (await admin.get("/admin")).text
+        for heading in ("Monthly recurring revenue", "Members"):
+            assert f'<a href="/admin/numbers?period=30d">{heading}</a>' in page
+        points = re.findall(r'href="([^"]+kind=members[^"]+)" tabindex="-1"', page)
+        assert len(points) == 30
+        assert "member@dashboard.example" in (await admin.get(html.unescape(points[-1]))).text
+
+        async def nothing(connection: Connection) -> Counted:
+            return Counted(datetime.now(UTC), None, None)
+
+        monkeypatch.setattr(series, "counted", nothing)
+        assert "Monthly recurring revenue" not in (await admin.get("/admin")).text
 
 
 async def test_a_long_list_of_people_goes_on(

@@ -94,7 +94,10 @@ def writer(currency: str) -> Callable[[float], str]:
 
 
 def rounded(value: int, currency: str) -> str:
-    """An amount in the minor unit, from a thousand on without decimals: `€150,657`."""
+    """An amount in the minor unit, from a thousand on without decimals: `€150,657`. `0` while there
+    is no currency."""
+    if not currency:
+        return "0"
     code = currency.upper()
     if abs(exact := in_major_units(value, code)) < 1000:
         return money(value, code)

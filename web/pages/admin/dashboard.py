@@ -1,7 +1,8 @@
-"""The dashboard: what needs attention, recent activity, and a guide to getting started."""
+"""The dashboard: what needs attention, growth, recent activity, and a guide to getting started."""
 
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from starlette.requests import Request
@@ -15,13 +16,19 @@ from latchkey.store.checks import dashboard
 from latchkey.store.checks.dashboard import Begun, Numbers, Rehearsed
 from latchkey.store.feed import lines
 from latchkey.store.feed.lanes import FeedFilter
+from latchkey.store.figures import series
+from latchkey.store.figures.series import Figures
 from latchkey.store.pool import Connection
+from web import periods
+from web.pages.admin.figure_charts import FigureCharts
 from web.pages.guard import admin_page
 from web.pages.render import page
 from web.site import Site, site_of
+from web.wording.figures import change
 
 RECENT = 8
 NUMBERS_SECONDS = 20.0
+GROWTH = "30d"
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,7 @@ def routes() -> list[Route]:
 @admin_page
 async def show(request: Request) -> Response:
     async with site_of(request).pool.acquire() as connection:
-        numbers = await _numbers(site_of(request), connection)
+        numbers, figures = await _numbers(site_of(request), connection)
         attention = await dashboard.attention(connection)
         values = await _guide(request, connection)
         left = await _left_to_go_live(request, connection)
@@ -57,6 +64,8 @@ async def show(request: Request) -> Response:
         attention=attention,
         rows=rows,
         left=left,
+        growth=FigureCharts(figures, figures.whole.period.interval) if figures else None,
+        change=change,
         **values,
     )
 
@@ -69,11 +78,23 @@ async def guide(request: Request) -> Response:
     return page(request, "admin/dashboard_steps.html", **values)
 
 
-async def _numbers(site: Site, connection: Connection) -> Numbers:
-    """The numbers, at most `NUMBERS_SECONDS` old."""
+async def _numbers(site: Site, connection: Connection) -> tuple[Numbers, Figures | None]:
+    """The numbers, and the figures of the last 30 days once there are any; at most
+    `NUMBERS_SECONDS` old."""
     if site.numbers is None or site.numbers[0] < time.monotonic() - NUMBERS_SECONDS:
-        site.numbers = (time.monotonic(), await dashboard.numbers(connection))
-    return site.numbers[1]
+        site.numbers = (
+            time.monotonic(),
+            await dashboard.numbers(connection),
+            await _figures(connection),
+        )
+    return site.numbers[1:]
+
+
+async def _figures(connection: Connection) -> Figures | None:
+    if (await series.counted(connection)).first_day is None:
+        return None
+    period = periods.preset(GROWTH, today=datetime.now(UTC).date(), first=None)
+    return await series.read(connection, period, period.interval)
 
 
 async def _left_to_go_live(request: Request, connection: Connection) -> int:

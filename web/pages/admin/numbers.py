@@ -1,9 +1,8 @@
 """Numbers: members, recurring revenue, churn, trials and sales over time, and the people behind."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -16,9 +15,9 @@ from latchkey.store.figures.behind import FigureQuestion, Kind, Level, PersonBeh
 from latchkey.store.figures.series import Cohort, Counted, Figures, Point
 from latchkey.store.pool import Connection
 from latchkey.store.products import listing as product_listing
-from web import charts, periods
-from web.charts import Chart, Series
+from web import periods
 from web.pages.admin.billing_lists import amount
+from web.pages.admin.figure_charts import PATH, FigureCharts
 from web.pages.errors import NotFoundError
 from web.pages.guard import admin_page
 from web.pages.lists import Query
@@ -33,28 +32,7 @@ COHORTS = 12
 """How many months of joining the retention table shows."""
 
 SHADES = 10
-PATH = "/admin/numbers"
 FILTERS = ("product", "currency", "period", "from", "to")
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column of a chart's table: its text for a point, and whom the text leads to."""
-
-    name: str
-    text: Callable[[Point], str]
-    kind: Kind
-
-
-@dataclass(frozen=True)
-class ShownChart:
-    """A chart with its heading, what it says in a sentence, and the table behind it."""
-
-    id: str
-    heading: str
-    summary: str
-    chart: Chart
-    columns: tuple[Column, ...]
 
 
 @dataclass(frozen=True)
@@ -112,15 +90,6 @@ class Asked:
             currency=self.currency,
         )
 
-    def people(self, kind: Kind, period: Period, currency: str) -> str:
-        """The address of the people behind a figure."""
-        last = period.end - timedelta(days=1)
-        product = f"&product={quote(self.product_id)}" if self.product_id else ""
-        return (
-            f"{PATH}/people?kind={kind}&from={period.start}&to={last}{product}"
-            f"&currency={quote(currency)}"
-        )
-
 
 @admin_page
 async def show(request: Request) -> Response:
@@ -133,6 +102,7 @@ async def show(request: Request) -> Response:
         cohorts = await series.cohorts(
             connection, last_month=month, most=COHORTS, product_id=asked.product_id
         )
+    charts = FigureCharts(figures, asked.interval, product_id=asked.product_id)
     return page(
         request,
         "admin/numbers.html",
@@ -144,26 +114,26 @@ async def show(request: Request) -> Response:
         compared=counted.first_day is not None and counted.first_day < asked.period.start,
         products=products,
         presets=periods.PRESETS,
-        tiles=_tiles(asked, figures),
-        charts=_charts(asked, figures),
-        part_name=lambda part: words.part_name(part, asked.interval),
+        tiles=_tiles(charts),
+        charts=charts,
         period_name=words.period_name,
         how_many=plurals.counted,
         cohort_name=words.month_name,
         cohorts=cohorts,
-        first_paid=lambda cohort: asked.people(Several.FIRST_PAID, _months(cohort, 0), ""),
-        stayed=lambda cohort, n: asked.people(Level.STAYED, _months(cohort, n), ""),
+        first_paid=lambda cohort: charts.people(Several.FIRST_PAID, _months(cohort, 0)),
+        stayed=lambda cohort, n: charts.people(Level.STAYED, _months(cohort, n)),
         share=_share,
         shade=_shade,
     )
 
 
-def _tiles(asked: Asked, figures: Figures) -> list[Tile]:
+def _tiles(charts: FigureCharts) -> list[Tile]:
+    figures = charts.figures
     now, before, code = figures.whole, figures.before, figures.currency
 
     def tile(name: str, value: str, change: words.Change | None, kind: Kind) -> Tile:
         at = figures.parts[-1].period if isinstance(kind, Level) else figures.whole.period
-        return Tile(name, value, change, asked.people(kind, at, code))
+        return Tile(name, value, change, charts.people(kind, at))
 
     def happened(name: str, *kinds: Movement, good: bool = True) -> Tile:
         count = sum(now.sums.of(kind) for kind in kinds)
@@ -175,7 +145,7 @@ def _tiles(asked: Asked, figures: Figures) -> list[Tile]:
     return [
         tile(
             "Recurring revenue (MRR)",
-            _rounded(now.mrr, code),
+            words.rounded(now.mrr, code),
             words.change(now.mrr, before.mrr),
             Level.SUBSCRIBERS,
         ),
@@ -209,217 +179,12 @@ def _tiles(asked: Asked, figures: Figures) -> list[Tile]:
             Movement.TRIAL_CONVERTED,
         ),
         tile(
-            "One-time revenue", _rounded(sold, code), words.change(sold, sold_before), Movement.SOLD
-        ),
-    ]
-
-
-def _rounded(value: int, currency: str) -> str:
-    return words.rounded(value, currency) if currency else "0"
-
-
-def _charts(asked: Asked, figures: Figures) -> list[ShownChart]:
-    parts, code, now, before = figures.parts, figures.currency, figures.whole, figures.before
-    labels = [words.part_name(part.period, asked.interval) for part in parts]
-    amounts = words.writer(code)
-
-    def people(kind: Kind) -> list[str]:
-        return [asked.people(kind, part.period, code) for part in parts]
-
-    def short_amounts(value: float) -> str:
-        return words.short_money(value, code) if code else words.short(value)
-
-    def whole(value: float) -> str:
-        return f"{int(value):,}"
-
-    def happened(kind: Movement) -> list[int]:
-        return [part.sums.of(kind) for part in parts]
-
-    def moved(kind: Movement, sign: int = 1) -> list[int]:
-        return [sign * part.sums.amount(kind) for part in parts]
-
-    def bar(name: str, tone: str, values: list[int], kind: Movement) -> Series:
-        return Series(name, tone, values, people(kind))
-
-    def count_column(name: str, kind: Movement) -> Column:
-        return Column(name, lambda point: f"{point.sums.of(kind):,}", kind)
-
-    def money_column(name: str, kind: Movement) -> Column:
-        return Column(name, lambda point: amounts(point.sums.amount(kind)), kind)
-
-    sums = now.sums
-    return [
-        ShownChart(
-            "mrr",
-            "Monthly recurring revenue",
-            f"From {amounts(now.mrr_before)} to {amounts(now.mrr)} in this period.",
-            charts.lines(
-                [Series("MRR", "main", [part.mrr for part in parts])],
-                labels=labels,
-                addresses=people(Level.SUBSCRIBERS),
-                show=amounts,
-                tick=short_amounts,
-            ),
-            (
-                Column("MRR", lambda point: amounts(point.mrr), Level.SUBSCRIBERS),
-                Column("Subscribers", lambda point: f"{point.subscribers:,}", Level.SUBSCRIBERS),
-            ),
-        ),
-        ShownChart(
-            "movements",
-            "Where recurring revenue came from and went",
-            f"{amounts(sums.amount(Movement.NEW))} new,"
-            f" {amounts(sums.amount(Movement.CHURNED))} lost.",
-            charts.bars(
-                [
-                    bar("new", "new", moved(Movement.NEW), Movement.NEW),
-                    bar("came back", "back", moved(Movement.REACTIVATED), Movement.REACTIVATED),
-                    bar("pay more", "grew", moved(Movement.EXPANDED), Movement.EXPANDED),
-                    bar("pay less", "less", moved(Movement.CONTRACTED, -1), Movement.CONTRACTED),
-                    bar("lost", "lost", moved(Movement.CHURNED, -1), Movement.CHURNED),
-                ],
-                labels=labels,
-                addresses=people(Movement.NEW),
-                show=amounts,
-                tick=short_amounts,
-            ),
-            (
-                money_column("New", Movement.NEW),
-                money_column("Came back", Movement.REACTIVATED),
-                money_column("Pay more", Movement.EXPANDED),
-                money_column("Pay less", Movement.CONTRACTED),
-                money_column("Lost", Movement.CHURNED),
-            ),
-        ),
-        ShownChart(
-            "members",
-            "Members",
-            f"From {before.members:,} to {plurals.counted(now.members, 'person', 'people')}.",
-            charts.lines(
-                [Series("members", "main", [part.members for part in parts])],
-                labels=labels,
-                addresses=people(Level.MEMBERS),
-                show=whole,
-                tick=words.short,
-            ),
-            (
-                Column("Members", lambda point: f"{point.members:,}", Level.MEMBERS),
-                count_column("Joined", Movement.JOINED),
-                count_column("Left", Movement.LEFT),
-            ),
-        ),
-        ShownChart(
-            "subscribers",
-            "New and lost subscribers",
-            f"{sums.of(Movement.NEW):,} new, {sums.of(Movement.REACTIVATED):,} came back,"
-            f" {sums.of(Movement.CHURNED):,} lost.",
-            charts.bars(
-                [
-                    bar("new", "new", happened(Movement.NEW), Movement.NEW),
-                    bar("came back", "back", happened(Movement.REACTIVATED), Movement.REACTIVATED),
-                    bar("lost", "lost", [-n for n in happened(Movement.CHURNED)], Movement.CHURNED),
-                ],
-                labels=labels,
-                addresses=people(Movement.NEW),
-                show=lambda value: whole(abs(value)),
-                tick=lambda value: words.short(abs(value)),
-            ),
-            (
-                count_column("New", Movement.NEW),
-                count_column("Came back", Movement.REACTIVATED),
-                count_column("Lost", Movement.CHURNED),
-            ),
-        ),
-        ShownChart(
-            "churn",
-            "Churn",
-            _churn(now),
-            charts.lines(
-                [
-                    Series("subscribers", "lost", [part.churn_rate for part in parts]),
-                    Series("revenue", "less", [part.revenue_churn_rate for part in parts]),
-                ],
-                labels=labels,
-                addresses=people(Movement.CHURNED),
-                show=words.rate,
-                tick=words.rate,
-            ),
-            (
-                Column("Subscribers", lambda point: words.rate(point.churn_rate), Movement.CHURNED),
-                Column(
-                    "Revenue",
-                    lambda point: words.rate(point.revenue_churn_rate),
-                    Several.REVENUE_LOST,
-                ),
-            ),
-        ),
-        ShownChart(
-            "trials",
-            "Trials",
-            f"{sums.of(Movement.TRIAL_STARTED):,} began, {sums.of(Movement.TRIAL_CONVERTED):,} were"
-            f" paid for, {sums.of(Movement.TRIAL_LOST):,} ended unpaid. {now.trials:,} run now.",
-            charts.bars(
-                [
-                    bar(
-                        "paid for",
-                        "new",
-                        happened(Movement.TRIAL_CONVERTED),
-                        Movement.TRIAL_CONVERTED,
-                    ),
-                    bar(
-                        "ended unpaid",
-                        "lost",
-                        [-n for n in happened(Movement.TRIAL_LOST)],
-                        Movement.TRIAL_LOST,
-                    ),
-                ],
-                labels=labels,
-                addresses=people(Movement.TRIAL_CONVERTED),
-                show=lambda value: whole(abs(value)),
-                tick=lambda value: words.short(abs(value)),
-            ),
-            (
-                count_column("Began", Movement.TRIAL_STARTED),
-                count_column("Paid for", Movement.TRIAL_CONVERTED),
-                count_column("Ended unpaid", Movement.TRIAL_LOST),
-                Column(
-                    "Share paid for",
-                    lambda point: words.rate(point.conversion_rate),
-                    Movement.TRIAL_CONVERTED,
-                ),
-            ),
-        ),
-        ShownChart(
-            "sales",
             "One-time revenue",
-            f"{amounts(sums.amount(Movement.SOLD))} from"
-            f" {plurals.counted(sums.of(Movement.SOLD), 'purchase')}, less what was refunded.",
-            charts.bars(
-                [bar("revenue", "main", moved(Movement.SOLD), Movement.SOLD)],
-                labels=labels,
-                addresses=people(Movement.SOLD),
-                show=amounts,
-                tick=short_amounts,
-            ),
-            (
-                money_column("Revenue", Movement.SOLD),
-                count_column("Purchases", Movement.SOLD),
-            ),
+            words.rounded(sold, code),
+            words.change(sold, sold_before),
+            Movement.SOLD,
         ),
     ]
-
-
-def _churn(now: Point) -> str:
-    """What was lost, as far as there was something to lose."""
-    parts = [
-        f"{words.rate(rate)} of {name}"
-        for rate, name in (
-            (now.churn_rate, "subscribers"),
-            (now.revenue_churn_rate, "the recurring revenue at the start"),
-        )
-        if rate is not None
-    ]
-    return f"Lost in this period: {' and '.join(parts) or 'nothing'}."
 
 
 def _months(cohort: Cohort, n: int) -> Period:
