@@ -85,6 +85,7 @@ KINDS = (
     Kind("express", "Express", Way.PROGRAM, "Your routes ask who has access."),
     Kind("fastapi", "FastAPI", Way.PROGRAM, "Your dependencies ask who has access."),
     Kind("django", "Django", Way.PROGRAM, "Your views ask who has access."),
+    Kind("laravel", "Laravel", Way.PROGRAM, "Your middleware asks who has access."),
     Kind("program", "Your own program", Way.PROGRAM, "In any language, with our JSON API."),
     Kind("page", "An HTML page", Way.BUTTONS, "A button with the price. It needs no server."),
 )
