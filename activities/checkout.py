@@ -53,15 +53,10 @@ class CheckoutActivities:
         return f"Payment links activated: {opened}, deactivated: {len(jobs) - opened}"
 
     async def _close_orphans(self, api: StripeApi, product_id: str) -> None:
-        """What Stripe refuses to close was paid meanwhile, or has expired."""
         async with self._deps.pool.acquire() as connection:
             sessions = await checkout_attempts.orphans(connection, product_id)
         for session_id in sessions:
-            try:
-                await api.expire_session(session_id)
-            except StripeError as error:
-                if error.passing or error.refused:
-                    raise
+            await _expire(api, session_id)
             async with self._deps.pool.acquire() as connection:
                 await checkout_attempts.closed(connection, session_id)
 
@@ -72,6 +67,8 @@ class CheckoutActivities:
         if not link.wanted:
             assert link.stripe_id is not None, "only a link that exists in Stripe is active"
             await self._close(api, link.stripe_id)
+            if job.orphaned:
+                await self._close_sessions(api, link.stripe_id)
             async with self._deps.pool.acquire() as connection:
                 await checkout.retired(connection, link.id, ticket=ticket)
             return
@@ -95,6 +92,20 @@ class CheckoutActivities:
         except StripeError as error:
             if not error.missing:
                 raise
+
+    async def _close_sessions(self, api: StripeApi, stripe_id: str) -> None:
+        """Close what buyers have opened by a payment link. A key that doesn't sell by sessions may
+        lack the permission: then they stay open for up to a day."""
+        try:
+            for session in await api.open_sessions(stripe_id):
+                await _expire(api, session["id"])
+        except StripeError as error:
+            if not (error.missing or error.refused):
+                raise
+            if error.refused:
+                activity.logger.warning(
+                    "the open checkouts of payment link %s can't be closed: %s", stripe_id, error
+                )
 
     async def _reopened(self, api: StripeApi, job: PaymentLinkJob, stripe_id: str) -> Json:
         """The link, active again. A limit that it has reached is lifted, and if Stripe lost it, as
@@ -166,6 +177,15 @@ class CheckoutActivities:
             await dispatch.nudge(self._client, target, [])
         state = access.order_state(session)
         return StripeCallResult("pending" if state == "pending" else "complete", target.id)
+
+
+async def _expire(api: StripeApi, session_id: str) -> None:
+    """Close a session. What Stripe won't close was paid meanwhile, or has expired."""
+    try:
+        await api.expire_session(session_id)
+    except StripeError as error:
+        if error.passing or error.refused:
+            raise
 
 
 def _marks(job: PaymentLinkJob) -> dict[str, str]:

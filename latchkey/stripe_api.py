@@ -425,6 +425,11 @@ class StripeApi:
         parts = [f"data.{part}" for part in _SESSION_PARTS]
         return await self.all("/v1/checkout/sessions", {**owner, "expand": parts})
 
+    async def open_sessions(self, payment_link: str) -> list[Json]:
+        """The sessions that a payment link opened and that can still be paid: of a day at most."""
+        params = {"payment_link": payment_link, "status": "open"}
+        return await self.all("/v1/checkout/sessions", params)
+
     async def session_lines(self, session_id: str) -> list[Json]:
         return await self.all(f"/v1/checkout/sessions/{in_path(session_id)}/line_items")
 

@@ -58,12 +58,46 @@ async def test_a_session_whose_price_is_sold_again_stays_open(pool: Pool) -> Non
         assert await checkout_attempts.orphans(connection, PRODUCT) == [], "it isn't one any more"
 
 
-async def test_an_attempt_that_begins_again_has_no_session_to_close(pool: Pool) -> None:
+async def hour_later(connection: Connection) -> None:
+    await connection.execute("update checkout_attempts set begun_at = begun_at - interval '1 hour'")
+
+
+async def test_sessions_whose_place_others_took_are_closed_too(pool: Pool) -> None:
+    """Whoever comes back later gets a session of their own, and the one before can still be
+    paid."""
+    async with pool.acquire() as connection:
+        await connection.execute(SHOP)
+        for session in ("cs_first", "cs_second"):
+            await opens(connection, session)
+            await hour_later(connection)
+        await begin(connection)
+        await begin(connection)
+        await remove_link(connection)
+        await checkout_attempts.orphan(connection, PRODUCT)
+        assert await checkout_attempts.orphans(connection, PRODUCT) == ["cs_first", "cs_second"]
+        for session in ("cs_first", "cs_second"):
+            await checkout_attempts.closed(connection, session)
+        assert await checkout_attempts.orphans(connection, PRODUCT) == []
+
+
+async def test_only_the_latest_session_of_an_attempt_is_one_that_was_left(pool: Pool) -> None:
+    """Whoever began again is led to the new session; nothing is sent about the one before."""
+    async with pool.acquire() as connection:
+        await connection.execute(SHOP)
+        await opens(connection, "cs_first")
+        assert await checkout_attempts.of_session(connection, "cs_first") is not None
+        await hour_later(connection)
+        await opens(connection, "cs_second")
+        assert await checkout_attempts.of_session(connection, "cs_first") is None
+        assert await checkout_attempts.of_session(connection, "cs_second") is not None
+
+
+async def test_an_attempt_that_begins_again_keeps_its_orphan(pool: Pool) -> None:
     async with pool.acquire() as connection:
         await connection.execute(SHOP)
         await opens(connection, "cs_old")
         await remove_link(connection)
         await checkout_attempts.orphan(connection, PRODUCT)
-        await connection.execute("update checkout_attempts set begun_at = now() - interval '1 day'")
+        await hour_later(connection)
         await begin(connection)
-        assert await checkout_attempts.orphans(connection, PRODUCT) == []
+        assert await checkout_attempts.orphans(connection, PRODUCT) == ["cs_old"]

@@ -320,6 +320,52 @@ async def test_nobody_can_pay_for_what_is_not_linked_any_more(
     await shared.has(product, "in-time@checkout.example")
 
 
+async def test_what_payment_links_opened_is_closed_once_their_product_is_not_linked_any_more(
+    shared: Latchkey,
+) -> None:
+    """Also by a link whose place another one took. While the product is linked, it can be paid."""
+    product, _, price, first = await for_sale(shared, "Let go by links", every=None)
+    _, _, _, other = await for_sale(shared, "Kept by links", every=None)
+    mine = [await opened(shared, first), await opened(shared, first)]
+    body = {"enabled": True, "price": await shared.stripe.price(await of(shared, price), 100)}
+    await shared.know(await of(shared, price))
+    second = (await shared.call("PUT", f"/products/{product}/checkout", json=body))["url"]
+    assert second != first
+
+    async def switched() -> bool:
+        found = await links(shared)
+        return (found[first], found[second]) == (False, True)
+
+    await until(switched, "the second link takes the first one's place")
+    mine.append(await opened(shared, second))
+    kept = await opened(shared, other)
+    await shared.stripe.pay(mine[0], "in-time@links.example")
+    await shared.has(product, "in-time@links.example")
+    await shared.call("DELETE", f"/products/{product}/link", params={"members": "keep"})
+
+    async def states() -> list[str]:
+        every = [await shared.stripe.get(f"checkout/sessions/{one['id']}") for one in mine]
+        return [session["status"] for session in every]
+
+    async def over() -> bool:
+        return await states() == ["complete", "expired", "expired"]
+
+    await until(over, "what can still be paid is closed in Stripe")
+    assert (await shared.stripe.get(f"checkout/sessions/{kept['id']}"))["status"] == "open"
+
+    async def settled() -> bool:
+        query = "select bool_and(settled and not active) from payment_links where product_id = $1"
+        return bool(await shared.pool.fetchval(query, product))
+
+    await until(settled, "nothing is left to close")
+    assert (await links(shared))[second] is False
+
+
+async def of(site: Latchkey, price: str) -> str:
+    """The Stripe product of a price."""
+    return str((await site.stripe.get(f"prices/{price}"))["product"])
+
+
 async def test_a_buyer_who_turns_back_sees_what_is_for_sale(
     shared: Latchkey, visitor: Visitor
 ) -> None:

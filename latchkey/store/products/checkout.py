@@ -18,6 +18,9 @@ from latchkey.store.stripe.context import Account
 METHODS = ("none", "sales_page", "checkout")
 TARGETS = ("stripe", "payment_link", "external")
 TELL_AGAIN = timedelta(minutes=1)
+SESSION_OPEN = timedelta(days=1)
+"""For how long at most a session that a payment link opened can be paid."""
+
 LOOK_AGAIN = timedelta(days=1)
 """How often what is sold is read from Stripe, whatever events said."""
 
@@ -391,8 +394,19 @@ async def sell(
 
 
 async def drop(connection: Connection, product_id: str) -> None:
-    """Stop selling by Stripe, because the product is no longer linked to what it sells."""
+    """Stop selling by Stripe, because the product is no longer linked to what it sells. What buyers
+    opened by its payment links is closed too, so those that were active lately are settled
+    again."""
     await choose(connection, product_id, enabled=False)
+    await connection.execute(
+        """
+        update payment_links set settled = false, told_at = null
+         where product_id = $1 and settled and retired_at > now() - $2::interval
+           and stripe_id is not null
+        """,
+        product_id,
+        SESSION_OPEN,
+    )
 
 
 async def _want(
@@ -591,12 +605,13 @@ async def mirror_link(
 
 @dataclass(frozen=True)
 class PaymentLinkJob:
-    """A payment link to create or change in Stripe; `codes` says whether it allows promotion
-    codes."""
+    """A payment link to create or change in Stripe; `codes` says whether it allows promotion codes,
+    and `orphaned` that its product isn't linked any more to what it sells."""
 
     link: PaymentLink
     recurring: bool
     codes: bool
+    orphaned: bool
 
 
 async def jobs(
@@ -606,7 +621,10 @@ async def jobs(
     rows = await connection.fetch(
         f"""
         select {_LINK}, coalesce(r.type = 'recurring', false) as recurring,
-               p.promotion_codes as codes
+               p.promotion_codes as codes,
+               not exists (select from links l
+                            where l.product_id = k.product_id and l.removed_at is null
+                              and l.stripe_product = r.stripe_product) as orphaned
           from payment_links k
           join payment_link_states n on n.id = k.id
           join products p on p.id = k.product_id
@@ -621,8 +639,8 @@ async def jobs(
     found = []
     for row in rows:
         values: dict[str, Any] = dict(row)
-        recurring, codes = values.pop("recurring"), values.pop("codes")
-        found.append(PaymentLinkJob(_payment_link(values), recurring, codes))
+        more = {name: values.pop(name) for name in ("recurring", "codes", "orphaned")}
+        found.append(PaymentLinkJob(_payment_link(values), **more))
     return found
 
 

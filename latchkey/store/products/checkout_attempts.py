@@ -9,6 +9,13 @@ SAME_ATTEMPT = timedelta(minutes=30)
 """Whoever begins the same purchase again within this time is led to the same session, if it is
 still open. Two open sessions could both be paid."""
 
+REPLACED = b"replaced "
+"""How the key of a session begins whose place another attempt took: it may still be paid, so it has
+to be known when nobody should pay it any more."""
+
+PAYABLE = SAME_ATTEMPT + timedelta(days=1)
+"""For how long after an attempt began its session can be paid at most."""
+
 KEPT = timedelta(days=5)
 """Longer than a session is open, with time for a late event that says that it expired."""
 
@@ -38,6 +45,15 @@ async def begin(
     """The attempt that this click belongs to. `key` is a hash of who wants to buy what, and how."""
     row = await connection.fetchrow(
         """
+        with replaced as (
+            insert into checkout_attempts (key, product_id, user_id, begun_at, session_id, price_id,
+                                           orphaned)
+            select $5::bytea || convert_to(session_id, 'UTF8'), product_id, user_id, begun_at,
+                   session_id, price_id, orphaned
+              from checkout_attempts
+             where key = $1 and begun_at < now() - $4::interval and price_id is not null
+               and session_id is not null
+            on conflict do nothing)
         insert into checkout_attempts as a (key, product_id, user_id) values ($1, $2, $3)
         on conflict (key) do update
            set begun_at = case when a.begun_at < now() - $4::interval then now()
@@ -51,6 +67,7 @@ async def begin(
         product_id,
         user_id,
         SAME_ATTEMPT,
+        REPLACED,
     )
     assert row is not None, "an upsert returns its row"
     return CheckoutAttempt(**dict(row))
@@ -83,8 +100,10 @@ async def of_session(connection: Connection, session_id: str) -> SoldAttempt | N
         """
         select product_id, price_id, user_id from checkout_attempts
          where session_id = $1 and price_id is not null
+           and substring(key from 1 for length($2::bytea)) <> $2
         """,
         session_id,
+        REPLACED,
     )
     return SoldAttempt(**dict(row)) if row else None
 
@@ -97,11 +116,13 @@ async def orphan(connection: Connection, product_id: str) -> None:
         with marked as (
             update checkout_attempts set orphaned = true
              where product_id = $1 and session_id is not null and price_id is not null
+               and begun_at > now() - $2::interval
             returning product_id)
         update products set sale_asked_at = '-infinity'
          where id in (select product_id from marked)
         """,
         product_id,
+        PAYABLE,
     )
 
 
