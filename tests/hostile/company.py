@@ -363,6 +363,8 @@ _LEFT = {
     "policies": "select count(*) from policy_changes where state <> 'done'",
     "wakeups": "select count(*) from wakeups",
     "ends": "select count(*) from grants where ended_at is null and until <= now()",
+    "payment_links": "select count(*) from payment_links where not settled",
+    "orphans": "select count(*) from checkout_attempts where orphaned",
 }
 """What is still waiting to be done."""
 _UNSETTLED = "select " + ", ".join(f"({query}) as {name}" for name, query in _LEFT.items())

@@ -93,6 +93,7 @@ class Judge:
         }
         self._judge_bills(lines)
         await self._judge_strangers(grants)
+        await self._judge_left()
         await self._judge_moments()
         await self._judge_lines_by_hand()
         await self._judge_access(grants.union())
@@ -265,6 +266,17 @@ class Judge:
             wanted: Held = {key: ends and round(ends, 3) for key, ends in should.items()}
             if stamps != wanted:
                 raise WrongError(f"{what} access is {stamps}, should be {wanted}")
+
+    async def _judge_left(self) -> None:
+        """Nobody can still pay for what a product isn't linked to any more."""
+        life = self._life
+        for session_id in [one for person in life.people for one in person.left]:
+            session = await life.truth.get(f"checkout/sessions/{session_id}", expand=["line_items"])
+            product = session["metadata"]["latchkey_product"]
+            [line] = session["line_items"]["data"]
+            sold = (product, line["price"]["product"])
+            if session["status"] == "open" and sold not in life.links.on:
+                raise WrongError(f"{session_id} of {sold} can still be paid")
 
     async def _judge_lines_by_hand(self) -> None:
         life = self._life

@@ -150,6 +150,33 @@ async def buy_at_the_site(scene: Scene, person: Person) -> list[str]:
     return await _bought(scene, person, session)
 
 
+async def buy_by_a_payment_link(scene: Scene, person: Person) -> list[str]:
+    """By an address that the site has made; the shop's owner may switch it off instead, and the
+    buyer may leave the checkout open."""
+    link = await _payment_link(scene)
+    if link is None:
+        return []
+    if scene.chance.random() < 0.15:
+        await scene.truth.post(f"payment_links/{link['id']}", active=False)
+        return []
+    session = await scene.truth.control(f"payment_links/{link['id']}/open")
+    if scene.chance.random() < 0.3:
+        person.left.append(session["id"])
+        return [session["id"]]
+    return await _bought(scene, person, session["id"])
+
+
+async def _payment_link(scene: Scene) -> Json | None:
+    """Any payment link to one of the prices that can be paid; None if there is none."""
+    prices = {price for goods in scene.goods for price in (*goods.monthly, *goods.once)}
+    found = []
+    for link in await scene.truth.everything("payment_links", active=True):
+        lines = await scene.truth.get(f"payment_links/{link['id']}/line_items")
+        if prices & {line["price"]["id"] for line in lines["data"]}:
+            found.append(link)
+    return scene.chance.choice(found) if found else None
+
+
 async def come_back_to_a_checkout(scene: Scene, person: Person) -> list[str]:
     """A session that was left open is paid after all, at the price of then."""
     for session in person.left:
@@ -656,6 +683,7 @@ MOVES: list[tuple[Move, int]] = [
     (accept_a_quote, 6),
     (settle_a_delayed_payment, 6),
     (buy_at_the_site, 10),
+    (buy_by_a_payment_link, 12),
     (come_back_to_a_checkout, 20),
     (recover_a_checkout, 20),
     (capture_or_let_go, 40),
