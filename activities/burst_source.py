@@ -211,7 +211,7 @@ class _Reader:
         }
 
         async def dated(subscription: Subscription) -> Subscription:
-            [with_date] = await past_due.dated(self._deps, self._api, [subscription])
+            [with_date] = await past_due.dated(self._deps, self._api, [subscription], again=True)
             return with_date
 
         dates = await self._each(overdue, dated)

@@ -59,7 +59,7 @@ class ConnectionActivities:
                 findings=findings,
             )
         await self._deps.keyring.reload()
-        missing = [finding.area for finding in findings if not finding.ok]
+        missing = [one.area for one in findings if not (one.ok or one.optional)]
         state = f"Connected to {account['id']} in {'live' if livemode else 'test'} mode"
         return KeyCheck(True, f"{state}; missing: {', '.join(missing)}" if missing else state)
 
@@ -196,11 +196,17 @@ def _account_name(account: Json) -> str | None:
 async def _tried(api: StripeApi, wanted: KeyPermission, *, restricted: bool) -> PermissionCheck:
     """Whether the key allows it. Only a restricted key may read and not write, so only its writes
     are tried; a site that is a copy writes nothing, not even that."""
-    refusal = await _refusal(api, "get", wanted.path, {"limit": 1})
+    one = {"limit": 1} if wanted.exists else {}
+    refusal = await _refusal(api, "get", wanted.path, one)
     if refusal is None and restricted and wanted.level == WRITE:
         refusal = await _refusal(api, "post", wanted.written, wanted.refused)
     return PermissionCheck(
-        wanted.name, wanted.used_for, ok=refusal is None, message=refusal, level=wanted.level
+        wanted.name,
+        wanted.used_for,
+        ok=refusal is None,
+        message=refusal,
+        level=wanted.level,
+        optional=wanted.optional,
     )
 
 
@@ -213,7 +219,7 @@ async def _refusal(api: StripeApi, method: str, path: str, params: Mapping[str, 
     except StripeError as error:
         if error.passing:
             raise
-        if method == "get" or error.refused:
+        if error.refused or (method == "get" and not error.missing):
             return error.message
     return None
 

@@ -12,11 +12,12 @@ from latchkey.contracts import SyncInput, SyncResult
 from latchkey.rules import reading
 from latchkey.rules.reading import UnreadableError
 from latchkey.rules.routing import Target, TargetKind
+from latchkey.store.pool import Connection
 from latchkey.store.products import abandoned_checkouts, checkout, checkout_attempts
-from latchkey.store.purchases import buyers, order_mirror, rejudging
+from latchkey.store.purchases import buyers, order_mirror, rejudging, subscription_mirror
 from latchkey.store.stripe import catalog, inbox
 from latchkey.store.stripe.context import ApplyContext
-from latchkey.stripe_api import StripeApi, StripeError
+from latchkey.stripe_api import Json, StripeApi, StripeError
 from latchkey.vault import Purpose
 
 KINDS = {
@@ -29,6 +30,7 @@ KINDS = {
     "dispute": "disputes",
     "credit_note": "credit_notes",
     "invoice_payment": "invoice_payments",
+    "payment_method": "payment_methods",
 }
 
 
@@ -61,6 +63,8 @@ class ObjectActivities:
                     state = await self._not_ours(job)
                 elif kind in ("customer", "product", "price", "payment_link"):
                     state = await self._mirror(api, kind, object_id, context)
+                elif kind == "payment_method":
+                    state = await self._card(api, object_id, job)
                 elif kind == "checkout.session":
                     state = await self._abandoned(api, object_id, job)
                 else:
@@ -86,10 +90,7 @@ class ObjectActivities:
         async with self._deps.pool.acquire() as connection, connection.transaction():
             match kind:
                 case "customer":
-                    customer = reading.customer(source)
-                    assert customer is not None, "it was read by its id"
-                    if await buyers.mirror_customer(connection, customer, context=context):
-                        await rejudging.of_customer(connection, object_id, context=context)
+                    await _mirror_customer(connection, source, context)
                 case "product" if source.get("deleted"):
                     await catalog.mark_product_deleted(connection, object_id, ticket=context.ticket)
                 case "product":
@@ -119,6 +120,26 @@ class ObjectActivities:
             await inbox.mark_handled(connection, context.event_ids)
         name = kind.replace("_", " ")
         return f"The {name} is {'gone from Stripe' if source.get('deleted') else 'up to date'}"
+
+    async def _card(self, api: StripeApi, object_id: str, job: SyncInput) -> str:
+        """A card has another date or number. It is read only if a subscription is paid with it;
+        a key that may not read it leaves what is known."""
+        state, source = "No subscription is paid with it", None
+        async with self._deps.pool.acquire() as connection:
+            pays = await subscription_mirror.pays(connection, object_id)
+        if pays:
+            try:
+                source = await api.retrieve(KINDS["payment_method"], object_id)
+                state = "The card is up to date"
+            except StripeError as error:
+                if not (error.missing or error.status == 403):
+                    raise
+                state = "The card can't be read"
+        async with self._deps.pool.acquire() as connection, connection.transaction():
+            if found := reading.card(source):
+                await subscription_mirror.card_changed(connection, found)
+            await inbox.mark_handled(connection, job.event_ids)
+        return state
 
     async def _sells_by(self, payment_link: str) -> bool:
         async with self._deps.pool.acquire() as connection:
@@ -179,3 +200,13 @@ class ObjectActivities:
         if not known:
             known = await api.invoices_paid_by(intent)
         return [Target(TargetKind.PURCHASE, order_id) for order_id in known]
+
+
+async def _mirror_customer(connection: Connection, source: Json, context: ApplyContext) -> None:
+    customer = reading.customer(source)
+    assert customer is not None, "it was read by its id"
+    if not customer.deleted:
+        card = reading.customer_card(source)
+        await subscription_mirror.default_changed(connection, customer.id, card)
+    if await buyers.mirror_customer(connection, customer, context=context):
+        await rejudging.of_customer(connection, customer.id, context=context)

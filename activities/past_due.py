@@ -1,4 +1,4 @@
-"""Finds when a subscription became overdue; asks Stripe once per overdue period."""
+"""Finds since when a subscription is overdue, and how much is open."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,12 +17,14 @@ async def dated(
     found: Sequence[Subscription],
     *,
     stripe_product: str | None = None,
+    again: bool = False,
 ) -> list[Subscription]:
-    """The readings, completed with the start of the overdue period if they sell `stripe_product`
-    (or any linked product).
+    """The readings, completed with the start of the overdue period and what is open, if they sell
+    `stripe_product` (or any linked product).
 
     A subscription doesn't contain this, and its latest invoice does only if no further period has
-    started. So its invoices are listed when an overdue period is first seen.
+    started. So its invoices are listed when an overdue period is first seen, and `again` if
+    something has happened to it since.
     """
     past_due = [
         subscription.id for subscription in found if subscription.status in access.PAST_DUE_STATUSES
@@ -31,16 +33,18 @@ async def dated(
         return list(found)
     account = await deps.account()
     async with deps.pool.acquire() as connection:
-        known = await subscription_mirror.past_due_since(connection, past_due)
+        known = {} if again else await subscription_mirror.past_due_since(connection, past_due)
         wanted = {stripe_product} if stripe_product else None
         wanted = wanted or await linked_stripe_products(connection, account=account)
 
     async def since(subscription: Subscription) -> Subscription:
         if subscription.id not in past_due or not wanted & subscription.stripe_products:
             return subscription
-        owed_since = known.get(subscription.id) or reading.overdue_since(
-            await api.owed_invoices(subscription.id)
+        if recorded := known.get(subscription.id):
+            return replace(subscription, unpaid_since=recorded)
+        bills = await api.owed_invoices(subscription.id)
+        return replace(
+            subscription, unpaid_since=reading.overdue_since(bills), owed=reading.owed(bills)
         )
-        return replace(subscription, unpaid_since=owed_since)
 
     return [await since(subscription) for subscription in found]

@@ -31,7 +31,7 @@ from latchkey.rules.vocabulary import Cause, ComparisonCause, GrantSource
 from latchkey.store.checks import comparing, invariants
 from latchkey.store.checks import reconciliations as store
 from latchkey.store.checks.comparing import Difference
-from latchkey.store.purchases import second_subscriptions
+from latchkey.store.purchases import second_subscriptions, subscription_mirror
 from latchkey.store.stripe import catalog
 from latchkey.store.stripe import connection as connections
 from latchkey.store.stripe.context import ApplyContext
@@ -223,6 +223,7 @@ class ReconcileActivities:
                 ]
             await store.record(connection, run, differences)
             await store.see(connection, run, found.ids)
+            await subscription_mirror.note_cards(connection, found.subscriptions)
             progress = replace(
                 progress,
                 subscriptions=progress.subscriptions + len(found.subscriptions),

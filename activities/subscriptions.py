@@ -46,7 +46,7 @@ class SubscriptionActivities:
             api = await self._deps.keyring.api()
             try:
                 reading, session = await self._read(api, job, context)
-                [reading] = await past_due.dated(self._deps, api, [reading])
+                [reading] = await past_due.dated(self._deps, api, [reading], again=True)
             except (StripeError, UnreadableError) as error:
                 return await self._unreadable(job, error)
             return await self._apply(reading, session, job, context)

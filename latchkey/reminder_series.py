@@ -1,4 +1,5 @@
-"""Queues the emails that follow a failed payment, on the days that the site chose."""
+"""Queues the emails that follow a failed payment, on the days that the site chose, and those about
+cards that expire before the next bill."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -31,12 +32,16 @@ async def queue_due(pool: Pool, address: str, *, as_of: datetime) -> int:
     A copy queues none."""
     async with pool.acquire() as connection, connection.transaction():
         site = await site_settings.read(connection)
-        if not site.reminder_mail:
+        if not (site.reminder_mail or site.card_mail):
             return 0
         identity = await site_identity.read(connection, address)
         if identity.role not in (SiteRole.ORIGINAL, SiteRole.REHEARSAL):
             return 0
-        count = await reminders.queue_due(connection, days=site.reminder_days, as_of=as_of)
+        count = 0
+        if site.reminder_mail:
+            count += await reminders.queue_due(connection, days=site.reminder_days, as_of=as_of)
+        if site.card_mail:
+            count += await reminders.queue_expiring(connection, as_of=as_of)
     if count:
         log.info("payment reminders queued", count=count)
     return count

@@ -32,8 +32,8 @@ A_FEW = 20
 """Enough invoices to cover one overdue period and the paid invoice before it."""
 
 _MOST_COUPONS = 1000
-_COUPON_PAUSE_SECONDS = 3600.0
-"""How long a key that may not read coupons isn't asked for them again."""
+_REFUSED_SECONDS = 3600.0
+"""How long a key isn't asked again for something optional that it may not read."""
 
 _SPACES = frozenset({"billing_portal", "checkout", "core"})
 """First parts of paths that only group what follows."""
@@ -201,7 +201,7 @@ class StripeApi:
         self.writes = True
         self._rate = rate
         self._coupons: dict[str, Json | None] = {}
-        self._coupons_from = 0.0
+        self._refused: dict[str, float] = {}
         self._http = stripe.HTTPXClient(timeout=_TIMEOUT_SECONDS)
         options: dict[str, Any] = {"base_addresses": {"api": base.rstrip("/")}} if base else {}
         self._client = stripe.StripeClient(
@@ -287,15 +287,19 @@ class StripeApi:
         return found
 
     async def subscription(self, subscription_id: str) -> Json:
+        """A subscription with its customer, its discounts and what pays it."""
         path = f"/v1/subscriptions/{in_path(subscription_id)}"
-        return await self._discounted(
-            lambda parts: self.call("get", path, {"expand": ["customer", *parts]}), _DISCOUNTS
+        return await self._as_allowed(
+            lambda parts: self.call("get", path, {"expand": ["customer", *parts]}),
+            coupon=_DISCOUNTS,
+            payment_method=_CARDS,
         )
 
     async def subscriptions(
         self, *, price: str | None, after: str | None, ended: bool = False
     ) -> Page:
-        """Subscriptions with their customers; `ended` includes those that have ended."""
+        """Subscriptions with their customers and what pays them; `ended` includes those that have
+        ended."""
         params: Json = {}
         if ended:
             params["status"] = "all"
@@ -305,7 +309,7 @@ class StripeApi:
 
     async def subscriptions_begun(self, since: int, until: int, *, after: str | None) -> Page:
         """Subscriptions, also ended ones, whose current period began between two Unix times, with
-        their customers."""
+        their customers and what pays them."""
         span = {"gte": since, "lte": until}
         params = {"status": "all", "current_period_start": span}
         return await self._subscriptions(params, after=after)
@@ -315,23 +319,27 @@ class StripeApi:
             wanted = {**params, "expand": ["data.customer", *parts]}
             return self.page("/v1/subscriptions", wanted, after=after)
 
-        return await self._discounted(read, [f"data.{part}" for part in _DISCOUNTS])
+        return await self._as_allowed(
+            read,
+            coupon=[f"data.{part}" for part in _DISCOUNTS],
+            payment_method=[f"data.{part}" for part in _CARDS],
+        )
 
     async def active_subscriptions(self, *, after: str | None) -> Page:
         return await self.page("/v1/subscriptions", {"status": "active"}, after=after)
 
     async def subscription_items(self, subscription_id: str) -> list[Json]:
         params: Json = {"subscription": subscription_id}
-        return await self._discounted(
+        return await self._as_allowed(
             lambda parts: self.all("/v1/subscription_items", {**params, "expand": parts}),
-            ["data.discounts.source.coupon"],
+            coupon=["data.discounts.source.coupon"],
         )
 
     async def coupon(self, coupon_id: str) -> Json | None:
         """A coupon with what it is limited to; None if it is gone or the key may not read it. What
         it takes off never changes, so it is read once."""
         if coupon_id not in self._coupons:
-            if not self._reads_coupons:
+            if not self._may_read("coupon"):
                 return None
             path = f"/v1/coupons/{in_path(coupon_id)}"
             try:
@@ -340,7 +348,7 @@ class StripeApi:
                 if error.passing:
                     raise
                 if not error.missing:
-                    self._without_coupons()
+                    self._note_refused("coupon")
                     return None
                 found = None
             if len(self._coupons) >= _MOST_COUPONS:
@@ -348,39 +356,49 @@ class StripeApi:
             self._coupons[coupon_id] = found
         return self._coupons[coupon_id]
 
-    @property
-    def _reads_coupons(self) -> bool:
-        return time.monotonic() >= self._coupons_from
+    def _may_read(self, slug: str) -> bool:
+        return time.monotonic() >= self._refused.get(slug, 0.0)
 
-    def _without_coupons(self) -> None:
-        log.warning("the Stripe key may not read coupons, so discounts aren't known")
-        self._coupons_from = time.monotonic() + _COUPON_PAUSE_SECONDS
+    def _note_refused(self, slug: str) -> None:
+        log.warning("the Stripe key may not read what the site can do without", permission=slug)
+        self._refused[slug] = time.monotonic() + _REFUSED_SECONDS
 
-    async def _discounted(
-        self, read: Callable[[list[str]], Awaitable[T]], parts: Sequence[str]
+    async def _as_allowed(
+        self, read: Callable[[list[str]], Awaitable[T]], **optional: Sequence[str]
     ) -> T:
-        """What `read` gives with these parts expanded, or without them where the key may not read
-        coupons: access must not depend on discounts."""
-        if not self._reads_coupons:
-            return await read([])
-        try:
-            return await read(list(parts))
-        except StripeError as error:
-            if error.passing or error.missing:
-                raise
+        """What `read` gives with these parts expanded, by the slug of the permission that they
+        take, or without those that the key may not read: access must not depend on them. Stripe
+        refuses the whole call for one such part, or one that an object doesn't have."""
+        wanted = {slug: parts for slug, parts in optional.items() if self._may_read(slug)}
+        refused: set[str] = set()
+        while wanted:
+            try:
+                found = await read([part for parts in wanted.values() for part in parts])
+                break
+            except StripeError as error:
+                if error.passing or error.missing:
+                    raise
+                named = {slug for slug in wanted if f"rak_{slug}_" in error.message}
+                left_out = named or set(wanted)
+                refused |= left_out if error.refused else set()
+                wanted = {slug: wanted[slug] for slug in wanted if slug not in left_out}
+        else:
             found = await read([])
-            self._without_coupons()
-            return found
+        for slug in sorted(refused):
+            self._note_refused(slug)
+        return found
 
     async def checkout_session(self, session_id: str, *, whole: bool = False) -> Json:
-        """A session; `whole` adds the subscription it created and its customer."""
+        """A session; `whole` adds the subscription that it created, its customer and what pays
+        it."""
         path = f"/v1/checkout/sessions/{in_path(session_id)}"
         if not whole:
             return await self.call("get", path, {"expand": _SESSION_PARTS})
         known = [*_SESSION_PARTS, _SUBSCRIBED]
-        return await self._discounted(
+        return await self._as_allowed(
             lambda parts: self.call("get", path, {"expand": [*known, *parts]}),
-            [f"subscription.{part}" for part in _DISCOUNTS],
+            coupon=[f"subscription.{part}" for part in _DISCOUNTS],
+            payment_method=[f"subscription.{part}" for part in _CARDS],
         )
 
     async def completed_sessions(self, *, after: str | None) -> Page:
@@ -391,7 +409,8 @@ class StripeApi:
 
     async def sessions_begun(self, since: int, until: int, *, after: str | None) -> Page:
         """Completed checkout sessions that began between two Unix times, with what they sold, their
-        payments, and the subscriptions that they created and their customers."""
+        payments, and the subscriptions that they created, their customers and the cards that they
+        name themselves."""
         known = [f"data.{part}" for part in (*_SESSION_PARTS, _SUBSCRIBED)]
         span = {"gte": since, "lte": until}
 
@@ -399,7 +418,11 @@ class StripeApi:
             params = {"status": "complete", "created": span, "expand": [*known, *parts]}
             return self.page("/v1/checkout/sessions", params, after=after)
 
-        return await self._discounted(read, ["data.subscription.discounts"])
+        return await self._as_allowed(
+            read,
+            coupon=["data.subscription.discounts"],
+            payment_method=["data.subscription.default_payment_method"],
+        )
 
     async def create_checkout_session(self, params: Json, *, idempotency_key: str) -> Json:
         return await self.call(
@@ -491,9 +514,14 @@ class StripeApi:
         return await self.call("get", f"/v1/{kind}/{in_path(object_id)}")
 
     async def customer(self, customer_id: str) -> Json:
-        """A customer, or the account that stands for one (Accounts v2) in the same form."""
+        """A customer with what pays its bills, or the account that stands for one (Accounts v2) in
+        the same form."""
         if not is_account(customer_id):
-            return await self.retrieve("customers", customer_id)
+            path = f"/v1/customers/{in_path(customer_id)}"
+            return await self._as_allowed(
+                lambda parts: self.call("get", path, {"expand": parts}),
+                payment_method=[_DEFAULT_CARD],
+            )
         found = await self.call("get", f"/v2/core/accounts/{in_path(customer_id)}")
         return {
             "id": found["id"],
@@ -684,7 +712,10 @@ class StripeApi:
 _SESSION_PARTS = ["line_items", "payment_intent.latest_charge", "invoice"]
 _SUBSCRIBED = "subscription.customer"
 _DISCOUNTS = ("discounts.source.coupon", "items.data.discounts")
-"""As deep as Stripe expands; lists of sessions don't reach those of items."""
+_DEFAULT_CARD = "invoice_settings.default_payment_method"
+_CARDS = ("default_payment_method", f"customer.{_DEFAULT_CARD}")
+"""As deep as Stripe expands; lists of sessions don't reach the discounts of items, nor what a
+customer pays with."""
 
 
 def replace_unstorable(data: Any) -> bool:

@@ -131,6 +131,8 @@ class Api:
             raise played.refuse_call(method, route.template)
         _permitted(permissions, path, method, self.shop.account["id"])
         text = (await request.body()).decode() or request.url.query
+        if permissions is not None:
+            _may_expand(permissions, forms.decode(text), self.shop.account["id"])
         key = request.headers.get("Idempotency-Key") if method == "POST" else None
         faults = self._faults(request)
         strict = bool(request.headers.get("Stripe-Version"))
@@ -496,8 +498,19 @@ def _permitted(permissions: Json | None, path: str, method: str, account: str) -
     path, `read` or `write`."""
     if permissions is None:
         return
-    area = path.split("/")[2]
     wanted = "read" if method == "GET" else "write"
+    _granted(permissions, path.split("/")[2], wanted, account)
+
+
+def _may_expand(permissions: Json, params: Json, account: str) -> None:
+    """Raise Stripe's 403 where a restricted key may not read the payment methods that a call has
+    expanded."""
+    paths = params.get("expand") or []
+    if any(str(path).endswith("payment_method") for path in paths):
+        _granted(permissions, "payment_methods", "read", account)
+
+
+def _granted(permissions: Json, area: str, wanted: str, account: str) -> None:
     granted = permissions.get(area)
     if granted != "write" and granted != wanted:
         needed = f"rak_{_SLUGS.get(area, area.removesuffix('s'))}_{wanted}"

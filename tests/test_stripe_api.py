@@ -163,3 +163,27 @@ async def test_a_deleted_product_has_no_prices(stripe: Stripe) -> None:
         assert await api.prices_of(gone) == []
     finally:
         await api.close()
+
+
+async def test_a_key_that_may_not_read_cards_still_reads_subscriptions(stripe: Stripe) -> None:
+    made = await stripe.subscribe("cards@x.example", await stripe.price(await stripe.product()))
+    allowed = dict.fromkeys(("customers", "subscriptions"), "read")
+    await stripe.control("keys", key="rk_test_cardless", permissions=allowed)
+    stripe.box.api.log.clear()
+    cardless, whole = (StripeApi(key, base=stripe.url) for key in ("rk_test_cardless", KEY))
+    try:
+        for _ in range(2):
+            found = await cardless.subscription(made["id"])
+            settings = found["customer"]["invoice_settings"]
+            assert isinstance(settings["default_payment_method"], str)
+        statuses = [entry["status"] for entry in stripe.box.api.log]
+        assert statuses == [403, 200, 200], "it is asked once in a while"
+        found = await whole.subscription(made["id"])
+        card = found["customer"]["invoice_settings"]["default_payment_method"]["card"]
+        assert card["last4"] == "4242"
+        with pytest.raises(StripeError) as raised:
+            await whole.subscription("sub_0")
+        assert raised.value.missing
+    finally:
+        await cardless.close()
+        await whole.close()

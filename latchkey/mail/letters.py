@@ -190,14 +190,25 @@ def _payment_problem(mail: OutMail, site: SiteSettings) -> Letter:
 
 def _payment_reminder(mail: OutMail, site: SiteSettings) -> Letter:
     what = _names(mail)
+    until, billed = _day(mail.data.get("card_until")), _day(mail.data.get("billed_at"))
+    subject = "Please update your card"
+    said = [
+        f"The last payment for your subscription to {what} at {line(site.name)} didn't go through,"
+        " and is still open.",
+        "The button leads to a page where you can enter another card. The payment is then tried"
+        " again. If you've paid in the meantime, there's nothing to do.",
+    ]
+    if until and billed:
+        subject = "Your card expires before the next payment"
+        said = [
+            f"The next payment for your subscription to {what} at {line(site.name)} is due on"
+            f" {billed}. The card that we have for it is valid until {until}.",
+            "The button leads to a page where you can enter another card. If you've done so in the"
+            " meantime, there's nothing to do.",
+        ]
     return Letter(
-        "Please update your card",
-        [
-            f"The last payment for your subscription to {what} at {line(site.name)} didn't go"
-            " through, and is still open.",
-            "The button leads to a page where you can enter another card. The payment is then tried"
-            " again. If you've paid in the meantime, there's nothing to do.",
-        ],
+        subject,
+        said,
         "Update your card",
         None if site.portal else "/account",
         "The link is meant for you. It works for 30 days, and doesn't sign you in."

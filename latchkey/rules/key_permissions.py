@@ -16,9 +16,12 @@ class KeyPermission:
     """One row of Stripe's form. `name` is the area as the Dashboard calls it, `slug` as Stripe's
     errors and the form's address do, without `rak_` and the level.
 
+    An `optional` one is for something that the site can do without.
+
     A read of `path` tells whether the key may read. Where it has to write, a POST to `written`
     tells that: Stripe looks at permissions before it looks at parameters, and `refused` are
-    parameters that it never takes, so nothing is created.
+    parameters that it never takes, so nothing is created. Where there is no list to read, `path`
+    is that of an object that doesn't `exist`, which is missing to a key that may read.
     """
 
     name: str
@@ -28,6 +31,8 @@ class KeyPermission:
     level: str = READ
     written: str = ""
     refused: Mapping[str, Any] = field(default_factory=dict)
+    optional: bool = False
+    exists: bool = True
 
     @property
     def token(self) -> str:
@@ -76,7 +81,11 @@ PERMISSIONS = (
         "the code that a link to a checkout names",
     ),
     KeyPermission(
-        "Coupons", "coupon", "/v1/coupons", "taking lasting discounts off recurring revenue"
+        "Coupons",
+        "coupon",
+        "/v1/coupons",
+        "taking lasting discounts off recurring revenue",
+        optional=True,
     ),
     KeyPermission("Subscriptions", "subscription", "/v1/subscriptions", "access and its end"),
     KeyPermission(
@@ -109,6 +118,14 @@ PERMISSIONS = (
         written="/v1/webhook_endpoints",
     ),
     KeyPermission("Events", "event", "/v1/events", "finding missed events"),
+    KeyPermission(
+        "Payment Methods",
+        "payment_method",
+        "/v1/payment_methods/pm_0",
+        "noticing cards that expire before the next bill",
+        optional=True,
+        exists=False,
+    ),
 )
 
 _ACCOUNT = ("rak_connected_account_read", "rak_accounts_kyc_basic_read")

@@ -57,6 +57,23 @@ class Customer:
 
 
 @dataclass(frozen=True)
+class PaymentCard:
+    """What pays a subscription: a payment method or, as older integrations have it, a source.
+
+    `own` says whether the subscription names it, rather than the customer. `known` says whether the
+    read expanded it; otherwise there is only the id. `brand` is the type of what isn't a card.
+    `expires` is the first moment at which it isn't valid any more, None if it doesn't expire.
+    """
+
+    id: str
+    own: bool = False
+    known: bool = False
+    brand: str | None = None
+    last4: str | None = None
+    expires: datetime | None = None
+
+
+@dataclass(frozen=True)
 class Item:
     """`discount` is what coupons that last forever take off each period, in the minor unit; None if
     it isn't known."""
@@ -71,10 +88,19 @@ class Item:
 
 
 @dataclass(frozen=True)
+class Owed:
+    """What is open, in the currency's minor unit."""
+
+    amount: int
+    currency: str
+
+
+@dataclass(frozen=True)
 class Subscription:
     """`customer` is `known` only if the read expanded it. `unpaid_since` is set only if the read
-    asked for open invoices: it is when the oldest should have been paid. `cancel_feedback` is
-    Stripe's word for why the customer cancelled, `cancel_comment` what they wrote."""
+    asked for open invoices: it is when the oldest should have been paid; `owed` is then what is
+    open of all of them. `cancel_feedback` is Stripe's word for why the customer cancelled,
+    `cancel_comment` what they wrote."""
 
     id: str
     livemode: bool
@@ -94,6 +120,8 @@ class Subscription:
     resumes_at: datetime | None
     pause_reason: str | None = None
     unpaid_since: datetime | None = None
+    owed: Owed | None = None
+    card: PaymentCard | None = None
     cancel_feedback: str | None = None
     cancel_comment: str | None = None
 
@@ -139,7 +167,7 @@ class OrderLine:
 class Dispute:
     """A dispute about a payment, or an inquiry (status `warning_…`), in which no money is taken
     yet. `amount` is what is disputed, in the minor unit. `evidence_due` is None where Stripe gives
-    no date. The mirror keeps the status alone."""
+    no date; the mirror doesn't keep it."""
 
     status: str
     amount: int | None = None
@@ -345,9 +373,54 @@ def subscription(source: Json, *, items: Iterable[Json] | None = None) -> Subscr
         collection_paused=bool(paused),
         resumes_at=moment(paused.get("resumes_at")),
         pause_reason=_pause_reason(source),
+        card=_paid_by(source),
         cancel_feedback=_cut(details.get("feedback"), _LONGEST_WORD),
         cancel_comment=_cut(details.get("comment"), _LONGEST_COMMENT),
     )
+
+
+def _paid_by(source: Json) -> PaymentCard | None:
+    """What pays the next bill of a subscription: what it names itself, else its customer's
+    default."""
+    for field in ("default_payment_method", "default_source"):
+        if found := card(source.get(field)):
+            return replace(found, own=True)
+    holder = source.get("customer")
+    return customer_card(holder) if isinstance(holder, Mapping) else None
+
+
+def customer_card(source: Json) -> PaymentCard | None:
+    """What pays the bills of a customer whose subscriptions name nothing themselves."""
+    settings: Json = source.get("invoice_settings") or {}
+    return card(settings.get("default_payment_method")) or card(source.get("default_source"))
+
+
+def card(value: object) -> PaymentCard | None:
+    """A field with a payment method or source: expanded, a bare id or nothing. The details of a
+    payment method stand in a field named after its type, those of a card among its own."""
+    found = object_id(value)
+    if found is None or not isinstance(value, Mapping):
+        return PaymentCard(found) if found else None
+    kind = _cut(value.get("type"), _LONGEST_WORD) or "card"
+    details = value.get(kind)
+    if not isinstance(details, Mapping):
+        details = value
+    return PaymentCard(
+        found,
+        known=True,
+        brand=_cut(details.get("brand"), _LONGEST_WORD) or kind,
+        last4=_cut(details.get("last4"), 4),
+        expires=_after_month(details.get("exp_year"), details.get("exp_month")),
+    )
+
+
+def _after_month(year: object, month: object) -> datetime | None:
+    """The first moment after a month, None if that isn't one."""
+    if not isinstance(year, int) or not isinstance(month, int):
+        return None
+    if not (_FIRST.year <= year < _LAST.year and 1 <= month <= 12):
+        return None
+    return datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC)
 
 
 @_in_stripes_format
@@ -469,6 +542,16 @@ def overdue_since(bills: Iterable[Json]) -> datetime | None:
         if bill.get("due_date") or bill.get("attempted")
     ]
     return min((found for found in moments if found), default=None)
+
+
+def owed(bills: Sequence[Json]) -> Owed | None:
+    """What is open of a subscription's open invoices, which share a currency; None without any."""
+    currencies = [found for bill in bills if (found := _text(bill.get("currency")))]
+    if not currencies:
+        return None
+    open_ones = [bill for bill in bills if bill.get("currency") == currencies[0]]
+    amount = _amount(sum(_amount(bill.get("amount_remaining")) for bill in open_ones))
+    return Owed(amount, currencies[0])
 
 
 def invoice_subscription(source: Json) -> str | None:

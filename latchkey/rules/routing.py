@@ -38,6 +38,8 @@ HANDLED_EVENTS = (
     "payment_intent.canceled",
     "payment_intent.succeeded",
     "payment_link.updated",
+    "payment_method.automatically_updated",
+    "payment_method.updated",
     "price.created",
     "price.deleted",
     "price.updated",
@@ -68,7 +70,7 @@ _ALSO = frozenset(
 sent."""
 
 _HANDLED = _ALSO | frozenset(HANDLED_EVENTS)
-_MIRRORED = frozenset({"customer", "product", "price", "payment_link"})
+_MIRRORED = frozenset({"customer", "product", "price", "payment_link", "payment_method"})
 _PAID_BY = frozenset({"charge", "refund", "dispute"})
 _BILLED_BY = frozenset({"credit_note", "invoice_payment"})
 _PLACED = frozenset({"invoice"}) | _PAID_BY | _BILLED_BY
@@ -106,6 +108,8 @@ _SELDOM = frozenset(
         "payment_intent.canceled",
         "payment_intent.succeeded",
         "payment_link.updated",
+        "payment_method.automatically_updated",
+        "payment_method.updated",
         "price.created",
         "price.deleted",
         "price.updated",

@@ -122,11 +122,13 @@ class CancelReason(StrEnum):
 
 
 class Risk(StrEnum):
-    """Why money may be lost (view `money_at_risk`): a payment failed and access goes on for now, or
-    is over; a subscription is set to end; a payment is disputed."""
+    """Why money may be lost (view `payments_at_risk`): a payment failed and access goes on for now,
+    or is over; the card expires before the next bill; a subscription is set to end; a payment is
+    disputed."""
 
     GRACE = "grace"
     PAST_DUE = "past_due"
+    CARD = "card"
     ENDING = "ending"
     DISPUTED = "disputed"
 

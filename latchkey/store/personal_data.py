@@ -77,7 +77,13 @@ REPLACED: Mapping[str, Mapping[str, str]] = {
         "data": WORDS,
     },
     "grants": {"reason": NOTHING},
-    "subscriptions": {"cancel_comment": NOTHING},
+    "subscriptions": {
+        "cancel_comment": NOTHING,
+        "card_id": NOTHING,
+        "card_brand": NOTHING,
+        "card_last4": NOTHING,
+        "card_expires": NOTHING,
+    },
     "collection_holders": {"reason": NOTHING},
     "events": {"body": NOTHING, "error": NOTHING, "ignored_reason": NOTHING},
     "links": {"error": NOTHING},
@@ -115,7 +121,8 @@ KEPT: Mapping[str, str] = {
     ),
     "orders": (
         "id account_id livemode customer_id user_id state payment_intent invoice subscription_id"
-        " currency amount amount_refunded disputed dispute_status created_at paid_at ticket read_at"
+        " currency amount amount_refunded disputed dispute_status dispute_amount dispute_currency"
+        " created_at paid_at ticket read_at"
         " charged refunded money_changes compared_at credited_before credited_after written_off"
         " money_state"
     ),
@@ -156,7 +163,8 @@ KEPT: Mapping[str, str] = {
         " connected_at country"
     ),
     "bills": (
-        "id subscription_id amount_refunded dispute_status money_changes ticket credited_after"
+        "id subscription_id amount_refunded dispute_status dispute_amount dispute_currency"
+        " money_changes ticket credited_after"
     ),
     "catch_up": ("part account_id since anchor_id anchor_at looked_at found found_at livemode"),
     "categories": "id name position created_at",
@@ -212,6 +220,7 @@ KEPT: Mapping[str, str] = {
         " trial_end past_due_since collection_paused ended_at cancel_reason checkout_session"
         " created_at state wake_at wake lifecycle_at ticket read_at canceled_at"
         " cancel_feedback cancelled_by_customer resumes_at pause_reason phase untold"
+        " card_own open_amount open_currency"
     ),
     "webhook_refusals": "code hour count last_at",
 }

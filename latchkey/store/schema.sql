@@ -450,7 +450,9 @@ CREATE TABLE bills (
     dispute_status text,
     money_changes integer DEFAULT 0 NOT NULL,
     ticket bigint DEFAULT 0 NOT NULL,
-    credited_after bigint DEFAULT 0 NOT NULL
+    credited_after bigint DEFAULT 0 NOT NULL,
+    dispute_amount bigint,
+    dispute_currency text
 );
 
 CREATE TABLE subscriptions (
@@ -491,6 +493,13 @@ CASE
     ELSE 'other'::text
 END) STORED NOT NULL,
     untold boolean DEFAULT false NOT NULL,
+    card_id text,
+    card_own boolean DEFAULT false NOT NULL,
+    card_brand text,
+    card_last4 text,
+    card_expires timestamp with time zone,
+    open_amount bigint,
+    open_currency text,
     cancel_feedback text,
     cancel_comment text
 );
@@ -1294,7 +1303,9 @@ CASE
     WHEN written_off THEN 'written_off'::text
     WHEN (state = ANY (ARRAY['pending'::text, 'failed'::text])) THEN state
     ELSE 'open'::text
-END) STORED NOT NULL
+END) STORED NOT NULL,
+    dispute_amount bigint,
+    dispute_currency text
 );
 
 CREATE VIEW money_at_risk AS
@@ -1552,6 +1563,125 @@ ALTER TABLE payment_links ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE VIEW payments_at_risk AS
+ SELECT s.id,
+        CASE
+            WHEN g.open THEN 'grace'::text
+            ELSE 'past_due'::text
+        END AS kind,
+    COALESCE(s.past_due_since, s.read_at) AS at,
+    g.until AS ends_at,
+    s.livemode,
+    s.user_id,
+    s.customer_id,
+    s.id AS subscription_id,
+    NULL::text AS order_id,
+    s.open_amount AS amount,
+    s.open_currency AS currency,
+    NULL::text AS email,
+    NULL::text AS name,
+    NULL::text AS payment_intent,
+    s.card_brand,
+    s.card_last4,
+    s.card_expires
+   FROM (subscriptions s
+     CROSS JOIN LATERAL ( SELECT (count(*) > 0) AS open,
+                CASE
+                    WHEN (count(*) = count(live_grants.until)) THEN max(live_grants.until)
+                    ELSE NULL::timestamp with time zone
+                END AS until
+           FROM live_grants
+          WHERE ((live_grants.source = 'subscription'::text) AND (live_grants.source_id = s.id))) g)
+  WHERE (s.phase = 'payment_problem'::text)
+UNION ALL
+ SELECT s.id,
+    'card'::text AS kind,
+    GREATEST(i.began, (s.period_end - '45 days'::interval)) AS at,
+    s.period_end AS ends_at,
+    s.livemode,
+    s.user_id,
+    s.customer_id,
+    s.id AS subscription_id,
+    NULL::text AS order_id,
+    NULL::bigint AS amount,
+    NULL::text AS currency,
+    NULL::text AS email,
+    NULL::text AS name,
+    NULL::text AS payment_intent,
+    s.card_brand,
+    s.card_last4,
+    s.card_expires
+   FROM (subscriptions s
+     CROSS JOIN LATERAL ( SELECT max(subscription_items.period_start) AS began
+           FROM subscription_items
+          WHERE (subscription_items.subscription_id = s.id)) i)
+  WHERE ((s.phase = ANY (ARRAY['active'::text, 'trialing'::text])) AND (s.card_expires <= s.period_end) AND (s.period_end > now()) AND (s.period_end <= (now() + '45 days'::interval)) AND ((i.began IS NULL) OR (s.card_expires > i.began)))
+UNION ALL
+ SELECT s.id,
+    'ending'::text AS kind,
+    COALESCE(s.canceled_at, s.read_at) AS at,
+    s.scheduled_end AS ends_at,
+    s.livemode,
+    s.user_id,
+    s.customer_id,
+    s.id AS subscription_id,
+    NULL::text AS order_id,
+    NULL::bigint AS amount,
+    NULL::text AS currency,
+    NULL::text AS email,
+    NULL::text AS name,
+    NULL::text AS payment_intent,
+    s.card_brand,
+    s.card_last4,
+    s.card_expires
+   FROM subscriptions s
+  WHERE (s.phase = 'ending'::text)
+UNION ALL
+ SELECT o.id,
+    'disputed'::text AS kind,
+    COALESCE(( SELECT max(a.at) AS max
+           FROM activities a
+          WHERE ((a.source_id = o.id) AND (a.type = 'disputed'::text))), o.created_at) AS at,
+    NULL::timestamp with time zone AS ends_at,
+    o.livemode,
+    o.user_id,
+    o.customer_id,
+    NULL::text AS subscription_id,
+    o.id AS order_id,
+    COALESCE(o.dispute_amount, (LEAST(((o.charged)::numeric - (o.amount_refunded)::numeric), (o.charged)::numeric))::bigint) AS amount,
+    COALESCE(o.dispute_currency, o.currency) AS currency,
+    o.email,
+    o.name,
+    o.payment_intent,
+    NULL::text AS card_brand,
+    NULL::text AS card_last4,
+    NULL::timestamp with time zone AS card_expires
+   FROM orders o
+  WHERE (o.money_state = 'disputed'::text)
+UNION ALL
+ SELECT b.id,
+    'disputed'::text AS kind,
+    COALESCE(( SELECT max(a.at) AS max
+           FROM activities a
+          WHERE ((a.source_id = s.id) AND (a.type = 'disputed'::text))), s.created_at) AS at,
+    NULL::timestamp with time zone AS ends_at,
+    s.livemode,
+    s.user_id,
+    s.customer_id,
+    s.id AS subscription_id,
+    NULL::text AS order_id,
+    b.dispute_amount AS amount,
+    b.dispute_currency AS currency,
+    NULL::text AS email,
+    NULL::text AS name,
+    NULL::text AS payment_intent,
+    s.card_brand,
+    s.card_last4,
+    s.card_expires
+   FROM (bills b
+     JOIN subscriptions s ON ((s.id = b.subscription_id)))
+  WHERE (b.dispute_status = ANY (ARRAY['needs_response'::text, 'under_review'::text, 'warning_needs_response'::text, 'warning_under_review'::text, 'appeal_needs_response'::text, 'appeal_under_review'::text]));
 
 CREATE TABLE policy_changes (
     id bigint NOT NULL,
@@ -2675,6 +2805,8 @@ CREATE INDEX subscription_items_by_product ON subscription_items USING btree (st
 
 CREATE INDEX subscriptions_by_cancellation ON subscriptions USING btree (canceled_at DESC, id DESC) WHERE (canceled_at IS NOT NULL);
 
+CREATE INDEX subscriptions_by_card ON subscriptions USING btree (card_id) WHERE (card_id IS NOT NULL);
+
 CREATE INDEX subscriptions_by_customer ON subscriptions USING btree (customer_id);
 
 CREATE INDEX subscriptions_by_phase ON subscriptions USING btree (phase, created_at DESC, id DESC);
@@ -2684,6 +2816,8 @@ CREATE INDEX subscriptions_by_session ON subscriptions USING btree (checkout_ses
 CREATE INDEX subscriptions_by_time ON subscriptions USING btree (created_at DESC, id DESC);
 
 CREATE INDEX subscriptions_by_user ON subscriptions USING btree (user_id);
+
+CREATE INDEX subscriptions_card_expiring ON subscriptions USING btree (period_end) WHERE ((card_expires <= period_end) AND (phase = ANY (ARRAY['active'::text, 'trialing'::text])));
 
 CREATE INDEX subscriptions_overdue ON subscriptions USING btree (wake_at) WHERE ((wake_at IS NOT NULL) AND (ended_at IS NULL));
 

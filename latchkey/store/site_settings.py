@@ -17,7 +17,8 @@ class SiteSettings:
     `login_mail` sends login instructions to every new user; `cancellation_mail` and `payment_mail`
     inform members about their billing, and `abandoned_mail` reminds those who agreed of a checkout
     that they left. `reminder_mail` sends a series of emails after a renewal failed, so many
-    `reminder_days` later. `public_content` lets visitors see the library.
+    `reminder_days` later; `card_mail` sends one before a bill that a card expires before.
+    `public_content` lets visitors see the library.
     `spread_per_hour` limits the emails of imports that are spread. `staff_second_factor` requires a
     second factor of everyone on the team, `member_second_factor` of everybody else.
     `embed_origins` are the origins whose pages may embed buttons (`https://host` each).
@@ -36,6 +37,7 @@ class SiteSettings:
     abandoned_mail: bool = False
     reminder_mail: bool = False
     reminder_days: Sequence[int] = (0, 3, 7)
+    card_mail: bool = False
     mails_per_minute: int = 120
     spread_per_hour: int = 300
     portal: bool = True

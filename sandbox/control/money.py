@@ -27,6 +27,23 @@ def change_method(command: Command) -> Json:
     return asdict(cards.change_card(command.shop, method, **changes))
 
 
+@control("POST", "/payment_methods/{id}/replace")
+def replace_card(command: Command) -> Json:
+    """Replace a card by its successor, as banks do by themselves: `exp_month`, `exp_year` and
+    perhaps `last4`."""
+    method = command.find("payment_method")
+    if not isinstance(method.get("card"), dict):
+        raise invalid("Only a card can be replaced.")
+    before = command.shop.world.copy(method)
+    changes = {
+        name: command.body[name]
+        for name in ("exp_month", "exp_year", "last4")
+        if name in command.body
+    }
+    method["card"] = {**method["card"], **changes}
+    return command.shop.save(method, "payment_method.automatically_updated", before)
+
+
 @control("POST", "/customers/{id}/card")
 def change_customer_card(command: Command) -> Json:
     """Change a customer's default card: `card` is a number or a test id."""

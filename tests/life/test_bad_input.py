@@ -20,8 +20,8 @@ STATE = SearchAttributeKey.for_keyword("LatchkeyState")
 AREAS = (
     "account", "billing_portal", "charges", "checkout", "coupons", "credit_notes", "customers",
     "disputes", "events", "invoice_payments", "invoices", "payment_intents", "payment_links",
-    "prices", "products", "promotion_codes", "refunds", "subscription_items", "subscriptions",
-    "webhook_endpoints",
+    "payment_methods", "prices", "products", "promotion_codes", "refunds", "subscription_items",
+    "subscriptions", "webhook_endpoints",
 )  # fmt: skip
 
 

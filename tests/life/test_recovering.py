@@ -7,6 +7,8 @@ import pytest
 
 from latchkey import reminder_series
 from latchkey.store import site_settings
+from latchkey.store.purchases.at_risk import AT_RISK
+from latchkey.store.purchases.billing_lists import BillingFilter
 from latchkey.store.purchases.recovered import by_month
 from tests.harness import Json, Latchkey, until
 from tests.life.play import linked
@@ -47,6 +49,9 @@ async def test_reminders_go_out_until_the_payment_arrives(site: Latchkey) -> Non
         return await kinds(site) == ["payment_problem"]
 
     await until(about, "day 0's email, with the failure")
+    async with site.pool.acquire() as connection:
+        [row] = await AT_RISK.page(connection, BillingFilter(), limit=10)
+    assert (row.amount, row.currency, row.exact) == (1500, "usd", True), "what is open"
     failed: datetime = await site.pool.fetchval(
         "select past_due_since from subscriptions where id = $1", subscription
     )

@@ -1,11 +1,12 @@
 """Reading Stripe's objects."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from latchkey.rules import reading
-from latchkey.rules.reading import Dispute, UnreadableError
+from latchkey.rules.reading import Dispute, Owed, PaymentCard, UnreadableError
 
 
 @pytest.mark.parametrize(
@@ -98,3 +99,59 @@ def test_a_payment_link_with_all_its_sales_made_sells_nothing(
         source = {"id": "plink_1", "active": active, "restrictions": restrictions}
         assert reading.payment_link_spent(source) is spent
         assert reading.payment_link_active(source) is (active and not spent)
+
+
+VISA = {
+    "id": "pm_1",
+    "object": "payment_method",
+    "type": "card",
+    "card": {"brand": "visa", "last4": "4242", "exp_month": 12, "exp_year": 2026},
+}
+AFTER_VISA = datetime(2027, 1, 1, tzinfo=UTC)
+DEBIT = {"id": "pm_2", "type": "sepa_debit", "sepa_debit": {"last4": "3000"}}
+OLD = {"id": "card_1", "object": "card", "brand": "Visa", "last4": "1", "exp_month": 1}
+
+
+@pytest.mark.parametrize(
+    ("given", "card"),
+    [
+        ({}, None),
+        ({"default_payment_method": "pm_1"}, PaymentCard("pm_1", own=True)),
+        (
+            {"default_payment_method": VISA, "default_source": "card_1"},
+            PaymentCard("pm_1", True, True, "visa", "4242", AFTER_VISA),
+        ),
+        (
+            {"default_source": OLD | {"exp_year": 2027}},
+            PaymentCard("card_1", True, True, "Visa", "1", datetime(2027, 2, 1, tzinfo=UTC)),
+        ),
+        (
+            {"customer": {"id": "cus_1", "invoice_settings": {"default_payment_method": DEBIT}}},
+            PaymentCard("pm_2", False, True, "sepa_debit", "3000"),
+        ),
+        ({"customer": {"id": "cus_1", "default_source": "card_1"}}, PaymentCard("card_1")),
+        ({"customer": {"id": "cus_1", "deleted": True}}, None),
+    ],
+)
+def test_what_pays_a_subscription(given: dict[str, Any], card: PaymentCard | None) -> None:
+    source = {"id": "sub_1", "customer": "cus_1", "status": "active", "created": 1}
+    assert reading.subscription({**source, **given}).card == card
+
+
+@pytest.mark.parametrize(
+    ("year", "month"), [(2026, 13), (2026, 0), (10**9, 1), ("2026", 1), (None, None), (1, 1)]
+)
+def test_an_odd_date_of_a_card_is_none(year: object, month: object) -> None:
+    details = {**VISA["card"], "exp_year": year, "exp_month": month}  # type: ignore[dict-item]
+    found = reading.card({**VISA, "card": details})
+    assert found is not None
+    assert (found.last4, found.expires) == ("4242", None)
+
+
+def test_what_is_open_is_the_rest_of_all_open_invoices() -> None:
+    bills: list[dict[str, Any]] = [
+        {"currency": "eur", "amount_remaining": 1500},
+        {"currency": "eur"},
+    ]
+    assert reading.owed([*bills, {"currency": "usd", "amount_remaining": 7}]) == Owed(1500, "eur")
+    assert reading.owed([]) is None

@@ -38,6 +38,11 @@ def life(chance: random.Random, number: int) -> dict[str, Any]:
             for _ in range(chance.randrange(3))
         ],
         "dispute": chance.choice((None, None, "needs_response", "under_review", "won", "lost")),
+        "disputed": chance.choice((None, 700)),
+        "open_amount": chance.choice((None, 1234)),
+        "period_start": chance.choice((None, NOW - 25 * DAY)),
+        "period_end": NOW + chance.choice((-1, 5, 44, 46)) * DAY,
+        "card_expires": chance.choice((None, NOW - 30 * DAY, NOW - DAY, NOW + 4 * DAY)),
     }
 
 
@@ -51,8 +56,15 @@ def kind_of(one: dict[str, Any]) -> tuple[Risk, datetime | None] | None:
         if not lasting:
             return Risk.PAST_DUE, None
         return Risk.GRACE, None if None in lasting else max(lasting)
-    if one["status"] in ("active", "trialing") and one["scheduled_end"] and not one["paused"]:
+    if one["paused"] or one["status"] not in ("active", "trialing"):
+        return None
+    if one["scheduled_end"]:
         return Risk.ENDING, one["scheduled_end"]
+    soon = NOW < one["period_end"] <= NOW + 45 * DAY
+    expires = one["card_expires"]
+    paid_before = one["period_start"] and expires and expires <= one["period_start"]
+    if soon and expires and expires <= one["period_end"] and not paid_before:
+        return Risk.CARD, one["period_end"]
     return None
 
 
@@ -62,11 +74,15 @@ async def fill(connection: Connection, lives: list[dict[str, Any]]) -> None:
         """
         insert into subscriptions (id, account_id, livemode, customer_id, user_id, status,
                                    created_at, ticket, scheduled_end, ended_at, past_due_since,
-                                   collection_paused, read_at)
+                                   collection_paused, read_at, period_end, card_expires,
+                                   open_amount, open_currency)
         select g.id, 'acct_1', true, 'cus_1', (select user_id from customers where id = 'cus_1'),
-               g.status, $2, 1, g.scheduled_end, g.ended_at, g.past_due_since, g.paused, $2
+               g.status, $2, 1, g.scheduled_end, g.ended_at, g.past_due_since, g.paused, $2,
+               g.period_end, g.card_expires, g.open_amount,
+               case when g.open_amount is not null then 'eur' end
           from jsonb_to_recordset($1::jsonb) as g (id text, status text, scheduled_end timestamptz,
-               ended_at timestamptz, past_due_since timestamptz, paused boolean)
+               ended_at timestamptz, past_due_since timestamptz, paused boolean,
+               period_end timestamptz, card_expires timestamptz, open_amount bigint)
         """,
         json.loads(json.dumps(lives, default=str)),
         NOW,
@@ -74,16 +90,19 @@ async def fill(connection: Connection, lives: list[dict[str, Any]]) -> None:
     for one in lives:
         await connection.execute(
             "insert into subscription_items (subscription_id, id, stripe_product, price_id,"
-            " quantity) values ($1, $1 || '_i', 'prod_a', $2, 1)",
+            " quantity, period_start) values ($1, $1 || '_i', 'prod_a', $2, 1, $3)",
             one["id"],
             one["price"],
+            one["period_start"],
         )
         if one["dispute"]:
             await connection.execute(
-                "insert into bills (id, subscription_id, dispute_status) values ($1, $2, $3)",
+                "insert into bills (id, subscription_id, dispute_status, dispute_amount,"
+                " dispute_currency) values ($1, $2, $3, $4, 'eur')",
                 f"in_{one['id']}",
                 one["id"],
                 one["dispute"],
+                one["disputed"],
             )
         for number, (until, ended) in enumerate(one["grants"]):
             await connection.execute(
@@ -111,10 +130,11 @@ async def test_the_list_is_that_of_a_plain_recomputation(pool: Pool, seed: int) 
     for one in lives:
         if found := kind_of(one):
             wanted[one["id"]] = found
-            sums.setdefault(found[0], []).append(worth[one["price"]])
+            is_open = one["open_amount"] if found[0] in PAYMENT_PROBLEMS else None
+            sums.setdefault(found[0], []).append(is_open or worth[one["price"]])
         if one["dispute"] in DISPUTE_OPEN:
             wanted[f"in_{one['id']}"] = (Risk.DISPUTED, None)
-            sums.setdefault(Risk.DISPUTED, []).append(worth[one["price"]])
+            sums.setdefault(Risk.DISPUTED, []).append(one["disputed"] or worth[one["price"]])
     async with pool.acquire() as connection:
         await fill(connection, lives)
         rows = await AT_RISK.page(connection, BillingFilter(), limit=1000)
@@ -130,6 +150,12 @@ async def test_the_list_is_that_of_a_plain_recomputation(pool: Pool, seed: int) 
         assert sum(total.count for total in ours) == len(amounts)
         assert sum(total.amount for total in ours) == sum(a for a in amounts if a is not None)
         assert sum(total.varying for total in ours) == amounts.count(None)
+    [(currency, live, amount)] = at_risk.together(totals)
+    assert (currency, live) == ("eur", True)
+    assert amount == sum(a for amounts in sums.values() for a in amounts if a is not None)
+    for row in rows:
+        if row.kind == Risk.CARD:
+            assert not row.exact
 
 
 ORDERS = """
@@ -203,7 +229,12 @@ async def test_only_what_is_at_risk_is_read(pool: Pool) -> None:
         query, values = await AT_RISK.query(connection, BillingFilter(), after=None, limit=51)
         lines = await connection.fetch(f"explain {query}", *values)
     plan = "\n".join(line[0] for line in lines)
-    for index in ("subscriptions_by_phase", "orders_by_money_state", "bills_disputed"):
+    for index in (
+        "subscriptions_by_phase",
+        "subscriptions_card_expiring",
+        "orders_by_money_state",
+        "bills_disputed",
+    ):
         assert index in plan, plan
     for table in ("subscriptions", "orders", "bills"):
         assert f"Seq Scan on {table} " not in plan, plan

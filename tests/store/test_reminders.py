@@ -159,3 +159,88 @@ async def test_the_feed_says_who_caused_an_email(pool: Pool) -> None:
         ("sub_2", "timer"),
         ("sub_5", "timer"),
     ]
+
+
+CARD = """
+update stripe_connection set account_id = 'acct_1', livemode = true, state = 'connected';
+update customers set billing_user = user_id, deleted = false;
+update subscriptions set period_end = '{0}', card_expires = '{1}', card_id = 'pm_1'
+ where id = 'sub_1';
+"""
+BILLED = FAILED + 5 * DAY
+
+
+async def about_cards(connection: Connection, *, days_before: float) -> list[str]:
+    """The subscriptions that a look so many days before the bill sends an email about."""
+    before = await connection.fetchval("select coalesce(max(id), 0) from mails")
+    await reminders.queue_expiring(connection, as_of=BILLED - days_before * DAY)
+    rows = await connection.fetch(
+        "select data ->> 'source_id' as about from mails where id > $1", before
+    )
+    return sorted(row["about"] for row in rows)
+
+
+async def expiring(connection: Connection) -> None:
+    await connection.execute(SHOP + CARD.format(BILLED.isoformat(), (BILLED - DAY).isoformat()))
+
+
+async def test_a_card_that_expires_before_the_bill_is_written_about_once(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        await expiring(connection)
+        assert await about_cards(connection, days_before=7.1) == []
+        assert await about_cards(connection, days_before=6.9) == ["sub_1"]
+        await connection.execute("update mails set created_at = created_at - interval '9 days'")
+        assert await about_cards(connection, days_before=3) == []
+        await connection.execute("delete from mails")
+        assert await about_cards(connection, days_before=0.9) == [], "too late"
+        assert await about_cards(connection, days_before=1.1) == ["sub_1"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update users set mails_off = array['payment_reminder']",
+        "update users set erased_at = now()",
+        "update subscriptions set card_expires = period_end + interval '1 second'",
+        "update subscriptions set status = 'past_due'",
+        "update subscriptions set scheduled_end = period_end",
+        "update subscriptions set livemode = false",
+        "update customers set billing_user = null",
+    ],
+    ids=["opted out", "erased", "a new card", "failed", "ending", "another mode", "other payer"],
+)
+async def test_nobody_else_gets_an_email_about_a_card(pool: Pool, change: str) -> None:
+    async with pool.acquire() as connection:
+        await expiring(connection)
+        await connection.execute(change)
+        assert await about_cards(connection, days_before=3) == []
+
+
+async def test_emails_about_cards_are_off_until_the_site_wants_them(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        await expiring(connection)
+    assert await reminder_series.queue_due(pool, HERE, as_of=BILLED - 3 * DAY) == 0
+    async with pool.acquire() as connection:
+        await site_settings.change(connection, card_mail=True)
+    assert await reminder_series.queue_due(pool, HERE, as_of=BILLED - 3 * DAY) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "sent"),
+    [
+        ("update subscriptions set card_last4 = '1'", True),
+        ("update subscriptions set card_expires = null", False),
+        ("update subscriptions set status = 'past_due'", False),
+    ],
+)
+async def test_an_email_about_a_card_goes_out_only_if_it_still_holds(
+    pool: Pool, change: str, sent: bool
+) -> None:
+    async with pool.acquire() as connection, connection.transaction():
+        await expiring(connection)
+        await reminders.remind(connection, "sub_1")
+        await connection.execute(change + " where id = 'sub_1'")
+        claimed: Any = await mails.claim(
+            connection, limit=10, site=await site_settings.read(connection)
+        )
+    assert [mail.data["source_id"] for mail in claimed] == (["sub_1"] if sent else [])

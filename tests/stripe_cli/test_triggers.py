@@ -46,6 +46,7 @@ WITHOUT_TRIGGER = {
     "customer.subscription.pending_update_applied",
     "customer.subscription.pending_update_expired",
     "customer.subscription.resumed",
+    "payment_method.automatically_updated",
     "price.deleted",
     "refund.failed",
     "refund.updated",

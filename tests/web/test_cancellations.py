@@ -29,6 +29,8 @@ async def test_the_answer_that_was_given_in_the_portal_is_listed(shared: Latchke
         )
 
     assert await until(comment, "the comment") == WORDS
+    card = "select card_last4 from subscriptions where id = $1"
+    assert await shared.pool.fetchval(card, subscription) == "4242"
     here = f"/admin/cancellations?product={product}"
     async with visit(shared) as admin:
         await admin.sign_in()
@@ -52,6 +54,7 @@ async def test_the_answer_that_was_given_in_the_portal_is_listed(shared: Latchke
     async with shared.pool.acquire() as connection, connection.transaction():
         await erasure.erase(connection, person, actor=owner)
     assert await comment() is None
+    assert await shared.pool.fetchval(card, subscription) is None
     read = "select ticket from subscriptions where id = $1"
     before = await shared.pool.fetchval(read, subscription)
     await shared.stripe.post(f"subscriptions/{subscription}", metadata={"changed": "yes"})

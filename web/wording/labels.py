@@ -495,6 +495,7 @@ SUBSCRIPTION_PHASES: dict[str, str] = {
 RISKS: dict[str, str] = {
     Risk.GRACE: "Payment failed, still has access",
     Risk.PAST_DUE: "Payment failed, no access",
+    Risk.CARD: "Card expires before the next bill",
     Risk.ENDING: "Cancelled, still running",
     Risk.DISPUTED: "Payment disputed",
 }

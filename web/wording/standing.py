@@ -1,6 +1,6 @@
 """The status of a grant or subscription: one sentence, and the tone of its badge."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from markupsafe import Markup
@@ -79,6 +79,11 @@ def risk(row: Any) -> Standing:
             return _say("Payment failed on {}, access goes on", day(row.at)), "bad"
         case Risk.PAST_DUE:
             return _say("Payment failed on {}, no access", day(row.at)), "bad"
+        case Risk.CARD if row.card_expires <= datetime.now(UTC):
+            return _say("Card expired, next bill on {}", day(row.ends_at)), "warn"
+        case Risk.CARD:
+            last = row.card_expires - timedelta(days=1)
+            return _say("Card expires on {}, next bill on {}", day(last), day(row.ends_at)), "warn"
         case Risk.ENDING:
             return _say("Cancelled on {}, ends on {}", day(row.at), day(row.ends_at)), "warn"
     return _say("Disputed"), "bad"

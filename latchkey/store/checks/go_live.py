@@ -45,7 +45,8 @@ async def recorded(connection: Connection) -> GoLiveRecord:
                exists (select from activities
                         where type in ('product_purchased', 'subscription_started')) as bought,
                (select count(*) from jsonb_array_elements(c.findings) f
-                 where not (f ->> 'ok')::boolean) as missing,
+                 where not (f ->> 'ok')::boolean
+                   and not coalesce((f ->> 'optional')::boolean, false)) as missing,
                (select max(created_at - received_at)
                   from (select * from delivered order by seq desc limit 20) last) as behind,
                coalesce(c.livemode, false) as livemode,

@@ -123,7 +123,8 @@ async def _take(connection: Connection, pace: str, most: int) -> list[int]:
 
 async def withdraw(connection: Connection, ids: Collection[int]) -> None:
     """Don't send, of these emails, reminders and invitations to somebody who has turned them off
-    meanwhile, nor reminders of payments that aren't open any more."""
+    meanwhile, nor reminders of payments that aren't open any more, or of cards that don't expire
+    before the next bill any more."""
     if not ids:
         return
     await connection.execute(
@@ -134,7 +135,10 @@ async def withdraw(connection: Connection, ids: Collection[int]) -> None:
                 or m.kind = $2
                    and not exists (select from subscriptions s
                                     where s.id = m.data ->> 'source_id'
-                                      and s.phase = 'payment_problem'))
+                                      and case when m.data ? 'card_until'
+                                               then s.phase in ('active', 'trialing')
+                                                    and s.card_expires <= s.period_end
+                                               else s.phase = 'payment_problem' end))
         """,
         ids,
         REMINDER,

@@ -1,8 +1,7 @@
-"""Money at risk: whose last payment failed, what is set to end, what is disputed.
+"""Money at risk: whose last payment failed or whose card expires before the next bill, what is set
+to end, what is disputed. The view `payments_at_risk` finds it."""
 
-The view `money_at_risk` finds it; amounts are those of one period, before discounts and taxes.
-"""
-
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,26 +14,32 @@ from latchkey.store.purchases.billing_lists import BillingFilter, BillingList, C
 from latchkey.store.purchases.subscription_list import COSTS
 
 PAYMENT_PROBLEMS = (Risk.GRACE, Risk.PAST_DUE)
+"""The kinds whose payment is open."""
+
+NEEDS_CARD = (*PAYMENT_PROBLEMS, Risk.CARD)
 """The kinds that a working card would mend."""
 
 _AMOUNT = f"""
 cross join lateral (select t.subscription_id as id) s
 cross join {COSTS}
 cross join lateral (select coalesce(t.amount, costs.amount) as value,
-                           coalesce(t.currency, costs.currency) as currency) worth
+                           case when t.amount is null then costs.currency else t.currency end
+                               as currency) worth
 """
-"""What the row `t` is about in money: a subscription's amount for one period, or what an order
-brought and wasn't refunded."""
+"""What the row `t` is about in money: what is open or disputed, else a subscription's amount for
+one period."""
 
 
 @dataclass(frozen=True)
 class MoneyAtRisk:
     """One subscription, or a payment that is disputed, with its person.
 
-    `at` is when it began to be at risk. `ends_at` is when access ends, or the subscription that is
-    set to end; None where nothing says so. `amount` is in the currency's minor unit, None where it
-    varies. `mailed_at` is when the person's newest email about it was queued, of kind `mail_kind`;
-    the one about the access that it opened doesn't count.
+    `at` is when it began to be at risk. `ends_at` is when access ends, the next bill is due, or the
+    subscription ends that is set to; None where nothing says so. `amount` is in the currency's
+    minor unit: what is open or disputed if `exact`, else that of one period before discounts and
+    taxes, None where it varies. `card_expires` is the first moment at which the card isn't valid
+    any more. `mailed_at` is when the person's newest email about it was queued, of kind
+    `mail_kind`; the one about the access that it opened doesn't count.
     """
 
     id: str
@@ -52,9 +57,13 @@ class MoneyAtRisk:
     payment_intent: str | None
     products: str | None
     amount: int | None
+    exact: bool
     currency: str | None
     interval: str | None
     interval_count: int | None
+    card_brand: str | None
+    card_last4: str | None
+    card_expires: datetime | None
     mail_id: int | None
     mail_kind: str | None
     mailed_at: datetime | None
@@ -89,7 +98,8 @@ select t.id, t.kind, t.at, t.ends_at, t.livemode, t.user_id, u.email, u.name, t.
                 (select string_agg(distinct coalesce(p.name, l.stripe_product), ', ')
                    from order_lines l left join stripe_products p on p.id = l.stripe_product
                   where l.order_id = t.order_id)) as products,
-       worth.value as amount, worth.currency, costs.interval, costs.interval_count,
+       worth.value as amount, t.amount is not null as exact, worth.currency, costs.interval,
+       costs.interval_count, t.card_brand, t.card_last4, t.card_expires,
        m.id as mail_id, m.kind as mail_kind, m.created_at as mailed_at
   from page t
   {_AMOUNT}
@@ -122,7 +132,7 @@ async def _add_conditions(connection: Connection, wanted: BillingFilter, where: 
         where,
         wanted.search,
         by_id="""
-        select id from money_at_risk where $1 in (id, subscription_id, customer_id)
+        select id from payments_at_risk where $1 in (id, subscription_id, customer_id)
         """,
     )
 
@@ -131,7 +141,7 @@ def _listed(fields: dict[str, Any]) -> MoneyAtRisk:
     return MoneyAtRisk(**fields)
 
 
-AT_RISK = BillingList("money_at_risk", "at", _ROWS, _add_conditions, _listed)
+AT_RISK = BillingList("payments_at_risk", "at", _ROWS, _add_conditions, _listed)
 
 
 async def totals(connection: Connection, wanted: BillingFilter) -> list[RiskTotal]:
@@ -141,7 +151,7 @@ async def totals(connection: Connection, wanted: BillingFilter) -> list[RiskTota
     rows = await text_search.fetch_planned(
         connection,
         f"""
-        with page as materialized (select t.* from money_at_risk t where {where.text})
+        with page as materialized (select t.* from payments_at_risk t where {where.text})
         select t.kind, worth.currency, t.livemode, count(*) as count,
                least(coalesce(sum(worth.value::numeric), 0), 9223372036854775807)::bigint as amount,
                count(*) filter (where worth.value is null) as varying
@@ -152,3 +162,14 @@ async def totals(connection: Connection, wanted: BillingFilter) -> list[RiskTota
         *where.values,
     )
     return [RiskTotal(**dict(row)) for row in rows]
+
+
+def together(totals: Sequence[RiskTotal]) -> list[tuple[str, bool, int]]:
+    """The totals added up over their kinds: currency, mode and amount, real money first."""
+    sums: dict[tuple[bool, str], int] = {}
+    for total in totals:
+        if total.currency:
+            key = (total.livemode, total.currency)
+            sums[key] = sums.get(key, 0) + total.amount
+    ordered = sorted(sums, key=lambda key: (not key[0], -sums[key], key[1]))
+    return [(currency, live, sums[live, currency]) for live, currency in ordered]

@@ -125,6 +125,7 @@ async def tell_of_bill(connection: Connection, order: Order, *, context: ApplyCo
     if old is None or old.ticket > context.ticket:
         return
     changes = old.money_changes + money_changed(order, old)
+    dispute = order.payment.dispute if order.payment else None
     owners = await connection.fetch(
         """
         select distinct user_id, product_id from grants
@@ -154,15 +155,17 @@ async def tell_of_bill(connection: Connection, order: Order, *, context: ApplyCo
     await connection.execute(
         """
         update bills set amount_refunded = $2, dispute_status = $3, money_changes = $4, ticket = $5,
-                         credited_after = $6
+                         credited_after = $6, dispute_amount = $7, dispute_currency = $8
          where id = $1
         """,
         order.invoice,
         order.payment.amount_refunded if order.payment else 0,
-        order.payment.dispute_status if order.payment else None,
+        dispute.status if dispute else None,
         changes,
         context.ticket,
         order.credited_after,
+        dispute.amount if dispute else None,
+        dispute.currency if dispute else None,
     )
 
 

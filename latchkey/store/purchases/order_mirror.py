@@ -157,7 +157,7 @@ def _reading(row: Any) -> Order:
             amount_refunded=row["amount_refunded"],
             refunded=row["refunded"],
             disputed=row["disputed"],
-            dispute=Dispute(row["dispute_status"]) if row["dispute_status"] else None,
+            dispute=_dispute(row),
         )
     customer_id = row["customer_id"]
     return Order(
@@ -182,6 +182,12 @@ def _reading(row: Any) -> Order:
         credited_after=row["credited_after"],
         written_off=row["written_off"],
     )
+
+
+def _dispute(row: Any) -> Dispute | None:
+    if row["dispute_status"] is None:
+        return None
+    return Dispute(row["dispute_status"], row["dispute_amount"], row["dispute_currency"])
 
 
 async def write(
@@ -209,6 +215,7 @@ async def _write_orders(
                subscription_id = g.subscription_id, currency = g.currency,
                amount = g.amount, charged = g.charged, amount_refunded = g.amount_refunded,
                refunded = g.refunded, disputed = g.disputed, dispute_status = g.dispute_status,
+               dispute_amount = g.dispute_amount, dispute_currency = g.dispute_currency,
                money_changes = g.money_changes, paid_at = g.paid_at, ticket = $2,
                credited_before = g.credited_before, credited_after = g.credited_after,
                written_off = g.written_off,
@@ -217,8 +224,9 @@ async def _write_orders(
                id text, state text, email text, name text, payment_intent text, invoice text,
                subscription_id text, currency text, amount bigint, charged bigint,
                amount_refunded bigint, refunded boolean, disputed boolean, dispute_status text,
-               money_changes integer, paid_at timestamptz, credited_before bigint,
-               credited_after bigint, written_off boolean)
+               dispute_amount bigint, dispute_currency text, money_changes integer,
+               paid_at timestamptz, credited_before bigint, credited_after bigint,
+               written_off boolean)
           cross join lateral (
                select exists (select from orders m join users u on u.id = m.user_id
                                where m.id = g.id and u.erased_at is not null) as erased) e
@@ -232,6 +240,7 @@ async def _write_orders(
 
 def _row_of(reading: Order, money_changes: int) -> dict[str, Any]:
     payment, state = reading.payment, access.order_state(reading)
+    dispute = payment.dispute if payment else None
     return {
         "id": reading.id,
         "state": state,
@@ -246,7 +255,9 @@ def _row_of(reading: Order, money_changes: int) -> dict[str, Any]:
         "amount_refunded": payment.amount_refunded if payment else 0,
         "refunded": payment.refunded if payment else False,
         "disputed": payment.disputed if payment else False,
-        "dispute_status": payment.dispute_status if payment else None,
+        "dispute_status": dispute.status if dispute else None,
+        "dispute_amount": dispute.amount if dispute else None,
+        "dispute_currency": dispute.currency if dispute else None,
         "money_changes": money_changes,
         "paid_at": reading.bought if state == "paid" else None,
         "credited_before": reading.credited_before,

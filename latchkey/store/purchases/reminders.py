@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from latchkey.rules.vocabulary import ActivityType, SubscriptionPhase
+from latchkey.rules.vocabulary import ActivityType, Risk, SubscriptionPhase
 from latchkey.store.feed.mails import REMINDER
 from latchkey.store.feed.outgoing import Mail, write_mails
 from latchkey.store.pool import Connection
@@ -16,6 +16,10 @@ AGAIN_AFTER = timedelta(days=1)
 LATEST = timedelta(days=2)
 """An email of the series that is due for longer isn't sent: it would come out of the blue, such as
 after the series was turned on."""
+
+CARD_BEFORE = timedelta(days=7)
+"""How long before the next bill the email about a card goes out that expires before it; within the
+last day it would come too late."""
 
 _PRODUCTS = """
 (select coalesce(array_agg(distinct l.product_id), '{}')
@@ -31,6 +35,12 @@ exists (select from customers c
            and not c.deleted)
 """
 """Whether the user `u` may manage the billing of the subscription `s`, as the link does."""
+
+
+CARD_EXPIRES = """
+(select r.card_expires from payments_at_risk r where r.subscription_id = s.id and r.kind = 'card')
+"""
+"""When the card of the subscription `s` stops being valid, null if that is after the next bill."""
 
 
 class NotRemindedError(Exception):
@@ -54,7 +64,8 @@ class RemindedAlreadyError(Exception):
 
 
 async def remind(connection: Connection, subscription_id: str, *, after: int | None = None) -> None:
-    """Queue an email with the link to update the card.
+    """Queue an email with the link to update the card: a payment is open, or the card expires
+    before the next bill.
 
     Raises `NotRemindedError`, and `RemindedAlreadyError` if one went out within `AGAIN_AFTER`,
     unless its id is `after`. The caller opens the transaction.
@@ -62,15 +73,18 @@ async def remind(connection: Connection, subscription_id: str, *, after: int | N
     row = await connection.fetchrow(
         f"""
         select s.phase, s.user_id, $2 = any(u.mails_off) as off, u.erased_at, {_OPEN} as opens,
-               {_PRODUCTS} as products
+               {_PRODUCTS} as products, {CARD_EXPIRES} as card_expires, s.period_end
           from subscriptions s left join users u on u.id = s.user_id
          where s.id = $1 for update of s
         """,
         subscription_id,
         REMINDER,
     )
-    if row is None or row["phase"] != SubscriptionPhase.PAYMENT_PROBLEM:
-        raise NotRemindedError("This payment isn't open any more, so no email was sent.")
+    owed = row is not None and row["phase"] == SubscriptionPhase.PAYMENT_PROBLEM
+    if row is None or not (owed or row["card_expires"]):
+        raise NotRemindedError(
+            "This payment isn't open any more, and the card doesn't expire, so no email was sent."
+        )
     if row["user_id"] is None or row["erased_at"]:
         raise NotRemindedError("Nobody is known whom the email could be sent to.")
     if row["off"]:
@@ -88,7 +102,15 @@ async def remind(connection: Connection, subscription_id: str, *, after: int | N
     key = f"{REMINDER}:{subscription_id}:after:{earlier.id if earlier else 0}"
     await write_mails(
         connection,
-        [_mail(key, row["user_id"], subscription_id, products=row["products"])],
+        [
+            _mail(
+                key,
+                row["user_id"],
+                subscription_id,
+                products=row["products"],
+                card=None if owed else ExpiringCard(row["card_expires"], row["period_end"]),
+            )
+        ],
     )
 
 
@@ -138,11 +160,74 @@ async def queue_due(connection: Connection, *, days: Sequence[int], as_of: datet
     )
 
 
+async def queue_expiring(connection: Connection, *, as_of: datetime) -> int:
+    """Queue an email to everyone whose card expires before the next bill, which is due within
+    `CARD_BEFORE` of `as_of`; returns how many are new. Each card is written about once. The caller
+    opens the transaction."""
+    rows = await connection.fetch(
+        f"""
+        select s.id, s.user_id, r.card_expires, r.ends_at, {_PRODUCTS} as products,
+               concat_ws(':', $1::text, s.id, 'card', extract(epoch from r.card_expires)::bigint)
+                   as key
+          from payments_at_risk r
+          join subscriptions s on s.id = r.subscription_id
+          join users u on u.id = s.user_id and u.erased_at is null and not $1 = any(u.mails_off)
+          join stripe_connection k on k.account_id = s.account_id and k.livemode = s.livemode
+         where r.kind = $2 and r.ends_at > $3::timestamptz + interval '1 day'
+           and r.ends_at <= $3::timestamptz + $4::interval and {_OPEN}
+           and not exists (select from mails m
+                            where m.user_id = s.user_id and m.kind = $1
+                              and m.data ->> 'source_id' = s.id
+                              and m.created_at > $3 - $5::interval)
+         order by s.id
+        """,
+        REMINDER,
+        Risk.CARD,
+        as_of,
+        CARD_BEFORE,
+        AGAIN_AFTER,
+    )
+    return await write_mails(
+        connection,
+        [
+            _mail(
+                row["key"],
+                row["user_id"],
+                row["id"],
+                products=row["products"],
+                day=-CARD_BEFORE.days,
+                card=ExpiringCard(row["card_expires"], row["ends_at"]),
+            )
+            for row in rows
+        ],
+    )
+
+
+@dataclass(frozen=True)
+class ExpiringCard:
+    """A card that isn't valid any more from `expires` on, and when the next bill is due."""
+
+    expires: datetime
+    billed_at: datetime
+
+    @property
+    def data(self) -> dict[str, str]:
+        """What the email keeps, with the last day on which the card is valid."""
+        last = self.expires - timedelta(days=1)
+        return {"card_until": last.isoformat(), "billed_at": self.billed_at.isoformat()}
+
+
 def _mail(
-    key: str, user_id: int, subscription_id: str, *, products: list[str], day: int | None = None
+    key: str,
+    user_id: int,
+    subscription_id: str,
+    *,
+    products: list[str],
+    day: int | None = None,
+    card: ExpiringCard | None = None,
 ) -> Mail:
-    """An email by hand or, with a `day`, of the series."""
-    data = {"source_id": subscription_id, "products": products}
+    """An email by hand or, with a `day`, of the series: about an open payment, or a `card`."""
+    data = {"source_id": subscription_id, "products": products} | (card.data if card else {})
     return Mail(
         key=key,
         kind=REMINDER,
@@ -172,10 +257,12 @@ async def _earlier(
 @dataclass(frozen=True)
 class CardPage:
     """What the page behind an email's link is about. `owed` says whether a payment is open;
+    `card_expires` is when the card isn't valid any more, None if that is after the next bill.
     `amount` is that of one period in the currency's minor unit, None if it varies."""
 
     customer_id: str
     owed: bool
+    card_expires: datetime | None
     products: str | None
     unit_amount: int | None
     currency: str | None
@@ -190,8 +277,8 @@ async def card_page(
     the user's link epoch has risen since the link was made."""
     row = await connection.fetchrow(
         f"""
-        select s.customer_id, s.phase = $4 as owed, costs.products, costs.amount as unit_amount,
-               costs.currency, costs.interval, costs.interval_count
+        select s.customer_id, s.phase = $4 as owed, {CARD_EXPIRES} as card_expires, costs.products,
+               costs.amount as unit_amount, costs.currency, costs.interval, costs.interval_count
           from subscriptions s
           join users u on u.id = s.user_id
          cross join {COSTS}

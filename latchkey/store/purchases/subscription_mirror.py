@@ -7,7 +7,7 @@ from typing import Any
 
 from latchkey.contracts import Wake
 from latchkey.rules import access
-from latchkey.rules.reading import Customer, Item, Subscription
+from latchkey.rules.reading import Customer, Item, PaymentCard, Subscription
 from latchkey.store.pool import Connection
 from latchkey.store.stripe.context import Account, ReadBy
 
@@ -175,11 +175,11 @@ async def known(connection: Connection, ids: Sequence[str]) -> dict[str, int | N
 
 
 async def past_due_since(connection: Connection, ids: Sequence[str]) -> dict[str, datetime]:
-    """When these subscriptions became overdue, for those where it is known."""
+    """When these subscriptions became overdue, for those where that and what they owe is known."""
     rows = await connection.fetch(
         """
         select id, past_due_since from subscriptions
-         where id = any($1::text[]) and past_due_since is not null
+         where id = any($1::text[]) and past_due_since is not null and open_amount is not null
         """,
         list(ids),
     )
@@ -321,10 +321,27 @@ def row_of(
         "cancel_reason": reading.cancel_reason,
         "cancel_feedback": reading.cancel_feedback,
         "cancel_comment": reading.cancel_comment,
+        **_card_of(reading.card),
+        "past_due": reading.status in access.PAST_DUE_STATUSES,
+        "open_amount": reading.owed.amount if reading.owed else None,
+        "open_currency": reading.owed.currency if reading.owed else None,
         "checkout_session": checkout_session,
         "state": state,
         "wake_at": wake_at,
         "wake": wake,
+    }
+
+
+def _card_of(card: PaymentCard | None) -> dict[str, Any]:
+    """The columns of what pays a subscription. Without what the read didn't expand, those of the
+    same card stay."""
+    return {
+        "card_id": card.id if card else None,
+        "card_own": card.own if card else False,
+        "card_known": card.known if card else True,
+        "card_brand": card.brand if card else None,
+        "card_last4": card.last4 if card else None,
+        "card_expires": card.expires if card else None,
     }
 
 
@@ -359,6 +376,19 @@ async def _write_subscriptions(
                cancel_comment = case when not exists (
                    select from customers c where c.id = s.customer_id and c.erased)
                    then g.cancel_comment end,
+               card_id = case when $2 = 0 or not g.card_known and g.card_id = s.card_id
+                   then s.card_id else k.card_id end,
+               card_own = case when $2 = 0 or not g.card_known and g.card_id = s.card_id
+                   then s.card_own else coalesce(k.card_own, false) end,
+               card_brand = case when $2 = 0 or not g.card_known and g.card_id = s.card_id
+                   then s.card_brand else k.card_brand end,
+               card_last4 = case when $2 = 0 or not g.card_known and g.card_id = s.card_id
+                   then s.card_last4 else k.card_last4 end,
+               card_expires = case when $2 = 0 or not g.card_known and g.card_id = s.card_id
+                   then s.card_expires else k.card_expires end,
+               open_amount = case when g.past_due then coalesce(g.open_amount, s.open_amount) end,
+               open_currency =
+                   case when g.past_due then coalesce(g.open_currency, s.open_currency) end,
                checkout_session = coalesce(g.checkout_session, s.checkout_session),
                state = g.state, wake_at = g.wake_at, wake = g.wake,
                lifecycle_at = case when $3 = 'run' then coalesce(s.lifecycle_at, now())
@@ -371,9 +401,15 @@ async def _write_subscriptions(
                period_end timestamptz, trial_end timestamptz, past_due_since timestamptz,
                collection_paused boolean, resumes_at timestamptz, pause_reason text,
                canceled_at timestamptz, cancelled_by_customer boolean, ended_at timestamptz,
-               cancel_reason text, cancel_feedback text, cancel_comment text,
-               checkout_session text, state text, wake_at timestamptz,
-               wake text)
+               cancel_reason text, cancel_feedback text, cancel_comment text, card_id text,
+               card_own boolean, card_known boolean, card_brand text, card_last4 text,
+               card_expires timestamptz, past_due boolean, open_amount bigint, open_currency text,
+               checkout_session text, state text, wake_at timestamptz, wake text)
+          left join lateral (
+               select g.card_id, g.card_own, g.card_brand, g.card_last4, g.card_expires
+                where not exists (
+                   select from subscriptions m join customers c on c.id = m.customer_id
+                    where m.id = g.id and c.erased)) k on true
          where s.id = g.id
         """,
         rows,
@@ -424,4 +460,78 @@ async def _write_items(connection: Connection, readings: Sequence[Subscription])
             for reading in readings
             for item in reading.items
         ],
+    )
+
+
+async def note_cards(connection: Connection, readings: Sequence[Subscription]) -> None:
+    """Store what pays these subscriptions, where it is known, has changed and their people aren't
+    erased: a list is read for another purpose, and its readings aren't applied."""
+    rows = [
+        {"id": reading.id, **_card_of(reading.card)}
+        for reading in readings
+        if reading.card is None or reading.card.known
+    ]
+    await connection.execute(
+        """
+        update subscriptions s
+           set card_id = g.card_id, card_own = g.card_own, card_brand = g.card_brand,
+               card_last4 = g.card_last4, card_expires = g.card_expires
+          from jsonb_to_recordset($1::jsonb) as g (
+               id text, card_id text, card_own boolean, card_brand text, card_last4 text,
+               card_expires timestamptz)
+         where s.id = g.id
+           and (s.card_id, s.card_own, s.card_brand, s.card_last4, s.card_expires)
+               is distinct from
+               (g.card_id, g.card_own, g.card_brand, g.card_last4, g.card_expires)
+           and not exists (select from customers c where c.id = s.customer_id and c.erased)
+        """,
+        rows,
+    )
+
+
+async def pays(connection: Connection, card_id: str) -> bool:
+    """Whether a subscription is paid with this card."""
+    found: bool = await connection.fetchval(
+        "select exists (select from subscriptions where card_id = $1)", card_id
+    )
+    return found
+
+
+async def card_changed(connection: Connection, card: PaymentCard) -> None:
+    """Store what a payment method is now, with every subscription that it pays."""
+    await connection.execute(
+        """
+        update subscriptions set card_brand = $2, card_last4 = $3, card_expires = $4
+         where card_id = $1
+           and (card_brand, card_last4, card_expires) is distinct from ($2, $3, $4)
+        """,
+        card.id,
+        card.brand,
+        card.last4,
+        card.expires,
+    )
+
+
+async def default_changed(
+    connection: Connection, customer_id: str, card: PaymentCard | None
+) -> None:
+    """Store what pays a customer's subscriptions that don't name anything themselves. Without what
+    the read didn't expand, the details of the same card stay."""
+    row = _card_of(card)
+    await connection.execute(
+        """
+        update subscriptions s
+           set card_id = $2, card_brand = $3, card_last4 = $4, card_expires = $5
+         where s.customer_id = $1 and not s.card_own and s.ended_at is null
+           and (s.card_id is distinct from $2
+                or $6 and (s.card_brand, s.card_last4, s.card_expires)
+                          is distinct from ($3, $4, $5))
+           and not exists (select from customers c where c.id = $1 and c.erased)
+        """,
+        customer_id,
+        row["card_id"],
+        row["card_brand"],
+        row["card_last4"],
+        row["card_expires"],
+        row["card_known"],
     )

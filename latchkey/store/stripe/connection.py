@@ -13,13 +13,14 @@ from latchkey.store.stripe.context import Account
 @dataclass(frozen=True)
 class PermissionCheck:
     """The result of a key check for one permission area. `level` is what is needed of it, `read` or
-    `write`; findings of earlier releases have none."""
+    `write`; findings of earlier releases have none. The site can do without an `optional` one."""
 
     area: str
     used_for: str
     ok: bool
     message: str | None = None
     level: str | None = None
+    optional: bool = False
 
 
 class NotConnectedError(Exception):
@@ -46,6 +47,11 @@ class StripeConnection:
     endpoint_found: dict[str, Any] | None
     endpoint_checked_at: datetime | None
     last_event_at: datetime | None
+
+    @property
+    def missing(self) -> list[dict[str, Any]]:
+        """The findings about permissions that the key lacks and can't do without."""
+        return [one for one in self.findings if not (one["ok"] or one.get("optional"))]
 
     @property
     def account(self) -> Account | None:

@@ -37,7 +37,8 @@ STEPS = (
     "insert into unsubscribed_addresses (digest, kind)"
     f" select d, '{abandoned_checkouts.KIND}' from unnest($5::bytea[]) d on conflict do nothing",
     "delete from mails where user_id = $1 or to_email_key = any($2)",
-    "update subscriptions set cancel_comment = null where user_id = $1",
+    "update subscriptions set cancel_comment = null, card_id = null, card_brand = null,"
+    " card_last4 = null, card_expires = null where user_id = $1",
     "update grants set reason = null where user_id = $1",
     f"update grants set ended_at = now(), end_reason = '{Reason.ERASED}', held = true"
     " where user_id = $1 and ended_at is null",

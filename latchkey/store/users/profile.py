@@ -20,7 +20,7 @@ _EXPORTED = {
     """,
     "subscriptions": """
         select s.id, s.status, s.created_at, s.scheduled_end, s.period_end, s.trial_end, s.ended_at,
-               s.cancel_feedback, s.cancel_comment
+               s.cancel_feedback, s.cancel_comment, s.card_brand, s.card_last4, s.card_expires
           from subscriptions s where s.user_id = $1 order by s.created_at
     """,
     "purchases": """

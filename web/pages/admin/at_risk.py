@@ -1,4 +1,4 @@
-"""Money at risk: whose payment failed, what is set to end, what is disputed."""
+"""Money at risk: whose payment failed, whose card expires, what is set to end, what is disputed."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from latchkey.store.pool import Connection
 from latchkey.store.purchases import at_risk, recovered, reminders
-from latchkey.store.purchases.at_risk import AT_RISK, PAYMENT_PROBLEMS, MoneyAtRisk
+from latchkey.store.purchases.at_risk import AT_RISK, NEEDS_CARD, PAYMENT_PROBLEMS, MoneyAtRisk
 from latchkey.store.purchases.billing_lists import BillingFilter
 from web.pages.admin.billing_lists import AdminList, ListedState, amount, each_alone
 from web.pages.guard import form, mail_by_hand, redirect, support_page, text
@@ -21,27 +21,30 @@ HERE = "/admin/at-risk"
 
 STATES = {"problem": ListedState("All whose payment failed", PAYMENT_PROBLEMS)} | each_alone(RISKS)
 _COLUMNS = (
-    "kind", "since", "ends_at", "id", "subscription", "products", "amount", "currency", "interval",
-    "interval_count", "email", "name", "user", "customer", "customer_email", "last_email",
-    "last_email_at", "livemode",
+    "kind", "since", "ends_at", "id", "subscription", "products", "amount", "exact", "currency",
+    "interval", "interval_count", "card_brand", "card_last4", "card_expires", "email", "name",
+    "user", "customer", "customer_email", "last_email", "last_email_at", "livemode",
 )  # fmt: skip
 
 
 def _cells(row: MoneyAtRisk) -> list[object]:
     return [
         row.kind, row.at.isoformat(), row.ends_at.isoformat() if row.ends_at else None, row.id,
-        row.subscription_id, row.products, amount(row.amount, row.currency), row.currency,
-        row.interval, row.interval_count, row.email, row.name, row.user_id, row.customer_id,
-        row.customer_email, row.mail_kind, row.mailed_at.isoformat() if row.mailed_at else None,
-        row.livemode,
+        row.subscription_id, row.products, amount(row.amount, row.currency), row.exact,
+        row.currency, row.interval, row.interval_count, row.card_brand, row.card_last4,
+        row.card_expires.isoformat() if row.card_expires else None, row.email, row.name,
+        row.user_id, row.customer_id, row.customer_email, row.mail_kind,
+        row.mailed_at.isoformat() if row.mailed_at else None, row.livemode,
     ]  # fmt: skip
 
 
 async def _totals(connection: Connection, wanted: BillingFilter) -> dict[str, Any]:
+    totals = await at_risk.totals(connection, wanted)
     return {
-        "totals": await at_risk.totals(connection, wanted),
+        "totals": totals,
+        "together": at_risk.together(totals),
         "recovered": await recovered.by_month(connection),
-        "problems": PAYMENT_PROBLEMS,
+        "needs_card": NEEDS_CARD,
     }
 
 

@@ -162,7 +162,7 @@ async def _page(
         "admin/connectors.html",
         422 if error or errors else 200,
         connection=current,
-        missing=[finding for finding in current.findings if not finding["ok"]],
+        missing=current.missing,
         error=error,
         errors=errors or {},
         options=options,

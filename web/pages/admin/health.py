@@ -71,7 +71,9 @@ async def _page(request: Request, *, error: str | None = None) -> Response:
         or all(process.kind != "worker" for process in running),
     }
     if report.findings:
-        troubled["key"] = not all(finding["ok"] for finding in report.findings)
+        troubled["key"] = not all(
+            finding["ok"] or finding.get("optional") for finding in report.findings
+        )
     return page(
         request,
         "admin/health.html",

@@ -58,6 +58,7 @@ class SettingsForm(Input):
     abandoned_mail: bool
     reminder_mail: bool
     reminder_days: Annotated[tuple[int, ...], BeforeValidator(_days)]
+    card_mail: bool
     mails_per_minute: int = Field(ge=1, le=100_000)
     spread_per_hour: int = Field(ge=12, le=1_000_000)
 
@@ -179,6 +180,7 @@ async def settings(request: Request) -> Response:
     fields = await form(request)
     switches = (
         "login_mail", "cancellation_mail", "payment_mail", "abandoned_mail", "reminder_mail",
+        "card_mail",
     )  # fmt: skip
     values: dict[str, Any] = {
         name: text(fields, name) or None
