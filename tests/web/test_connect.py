@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 import pytest
+from markupsafe import escape
 
 from latchkey.outgoing_http import Answer
 from latchkey.store import site_settings
@@ -107,6 +108,31 @@ def test_a_page_has_to_be_named_and_have_the_script(
     answer: Answer | None, named: bool, expected: str
 ) -> None:
     assert tones(connect.embedding(answer, SITE, named=named)) == expected
+
+
+def test_moments_are_shown_as_html() -> None:
+    """A template escapes what isn't."""
+    facts = replace(
+        NOTHING,
+        client_id="c",
+        client_name="<b>",
+        signed_in_at=NOW,
+        protected_site_id=1,
+        entered_at=NOW,
+        token_used_at=NOW,
+        endpoint_id="we",
+        delivered_at=NOW,
+    )
+    failing = replace(facts, failing_since=NOW)
+    found = [
+        *connect.signing_in(facts),
+        *connect.proxied(facts, None, origin=COURSE),
+        *connect.asking(facts),
+        *connect.asking(failing),
+    ]
+    texts = [str(escape(finding.text)) for finding in found]
+    assert sum("<time " in text for text in texts) == 6
+    assert not any("&lt;time" in text or "<b>" in text for text in texts)
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlencode, urlsplit
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -281,8 +282,8 @@ def signing_in(facts: ConnectionFacts) -> list[SiteFinding]:
     if facts.signed_in_at is None:
         text = "Nobody has signed in there yet. Try it yourself."
         return [*found, SiteFinding(Tone.WARN, text, client)]
-    when = ago(facts.signed_in_at)
-    return [*found, SiteFinding(Tone.GOOD, f"Somebody signed in there {when}.", client)]
+    text = Markup("Somebody signed in there {}.").format(ago(facts.signed_in_at))
+    return [*found, SiteFinding(Tone.GOOD, text, client)]
 
 
 def proxied(facts: ConnectionFacts, answer: Answer | None, *, origin: str) -> list[SiteFinding]:
@@ -303,7 +304,8 @@ def proxied(facts: ConnectionFacts, answer: Answer | None, *, origin: str) -> li
     if facts.entered_at is None:
         text = "Nobody has entered within the last day. Try it yourself."
         return [*found, SiteFinding(Tone.WARN, text)]
-    return [*found, SiteFinding(Tone.GOOD, f"Somebody entered {ago(facts.entered_at)}.")]
+    text = Markup("Somebody entered {}.").format(ago(facts.entered_at))
+    return [*found, SiteFinding(Tone.GOOD, text)]
 
 
 def asking(facts: ConnectionFacts) -> list[SiteFinding]:
@@ -312,19 +314,19 @@ def asking(facts: ConnectionFacts) -> list[SiteFinding]:
         text = "No API token has been used yet. Make one, and have your program ask with it."
         found = [SiteFinding(Tone.BAD, text, "/admin/tokens")]
     else:
-        text = f"An API token was last used {ago(facts.token_used_at)}."
+        text = Markup("An API token was last used {}.").format(ago(facts.token_used_at))
         found = [SiteFinding(Tone.GOOD, text, "/admin/tokens")]
     if facts.endpoint_id is None:
         text = "There's no webhook endpoint at this host. Without one, it has to ask each time."
         return [*found, SiteFinding(Tone.WARN, text, "/admin/webhooks/new")]
     page = f"/admin/webhooks/{facts.endpoint_id}"
     if facts.failing_since is not None:
-        text = f"Its webhook endpoint began to fail {ago(facts.failing_since)}."
+        text = Markup("Its webhook endpoint began to fail {}.").format(ago(facts.failing_since))
         return [*found, SiteFinding(Tone.BAD, text, page)]
     if facts.delivered_at is None:
         text = "Its webhook endpoint hasn't received an event yet. Send a test event."
         return [*found, SiteFinding(Tone.WARN, text, page)]
-    text = f"Its webhook endpoint last received an event {ago(facts.delivered_at)}."
+    text = Markup("Its webhook endpoint last received an event {}.").format(ago(facts.delivered_at))
     return [*found, SiteFinding(Tone.GOOD, text, page)]
 
 
