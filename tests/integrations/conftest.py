@@ -23,6 +23,7 @@ collect_ignore = [
     *([] if "caddy" in install.proxies() else ["test_caddyfile.py"]),
     *([] if install.NODE.is_dir() and install.examples() else ["test_examples.py"]),
     *([] if install.wordpress() else ["test_wordpress.py"]),
+    *([] if install.sandbox_by_pipx() else ["test_sandbox_package.py"]),
 ]
 """`python -m tests.integrations.install` has said what can't be had."""
 

