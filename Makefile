@@ -15,7 +15,7 @@ PYTEST := $(BIN)/python -m pytest -n $(PROCESSES) --dist load --maxschedchunk 1 
 # The checks need one core, so they run beside the tests.
 BOTH := $(MAKE) --no-print-directory --jobs 2 check
 
-.PHONY: run test integrations drill fast check suite quick format schema clients lock clean
+.PHONY: run test integrations drill fast check suite quick format schema messages clients lock clean
 
 ## Start everything and print the addresses.
 run: $(VENV)/.runtime
@@ -58,6 +58,10 @@ format: $(VENV)/.development
 ## Write latchkey/store/schema.sql again, after a migration was added.
 schema: $(VENV)/.development
 	$(BIN)/python -m scripts.schema
+
+## Bring the catalogs of translations up to date with the messages of the source.
+messages: $(VENV)/.development
+	$(BIN)/python -m scripts.messages
 
 ## Write the generated parts of the client libraries again, after the JSON API changed.
 clients: $(VENV)/.tools

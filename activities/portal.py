@@ -58,6 +58,7 @@ class PortalActivities:
                     configuration=configuration,
                     return_url=f"{self._url}/account",
                     flow=_flow(stripe_call, self._url),
+                    locale=stripe_call.locale,
                 )
             except StripeError as error:
                 if error.missing and await _gone(api, customer):

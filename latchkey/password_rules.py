@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
+from latchkey.languages import _
+
 SHORTEST, SHORTEST_OF_STAFF, LONGEST = 10, 12, 200
 SHORTEST_NAME = 4
 """Shorter names may be part of a password: they are part of many words."""
@@ -16,16 +18,21 @@ def weakness(password: str, *, staff: bool, names: Iterable[str]) -> str | None:
     """
     shortest = SHORTEST_OF_STAFF if staff else SHORTEST
     if not shortest <= len(password) <= LONGEST:
-        return f"Use {shortest} to {LONGEST} characters. Several words in a row will do."
+        return _(
+            "Use %(shortest)s to %(longest)s characters. Several words in a row will do.",
+            shortest=shortest,
+            longest=LONGEST,
+        )
     plain = password.casefold()
     if plain in _common():
-        return "This is one of the most common passwords. Use several words in a row instead."
+        return _("This is one of the most common passwords. Use several words in a row instead.")
     for name in names:
         known = name.partition("@")[0].strip().casefold()
         if len(known) >= SHORTEST_NAME and known in plain:
-            return (
-                f"A password can't contain “{known}”, because others know it. Use several words in"
-                " a row instead."
+            return _(
+                "A password can't contain “%(known)s”, because others know it. Use several"
+                " words in a row instead.",
+                known=known,
             )
     return None
 

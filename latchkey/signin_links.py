@@ -13,6 +13,8 @@ from typing import Literal
 
 from itsdangerous import BadSignature, URLSafeSerializer
 
+from latchkey.languages import _
+
 Kind = Literal["sign_in", "access", "owner"]
 ALONE_SECONDS = 10 * 60
 """How long a link is enough alone for an account that has a password."""
@@ -92,7 +94,7 @@ def read(token: str, *, secrets: tuple[str, ...]) -> SignIn:
         user_id, nonce, expires, *rest = _serializer(secrets).loads(token)
         kind, epoch = rest or ("access", 0)
     except (BadSignature, ValueError, TypeError):
-        raise LinkRefusedError("This link isn't valid. Ask for a new one below.") from None
+        raise LinkRefusedError(_("This link isn't valid. Ask for a new one below.")) from None
     return SignIn(user_id, nonce, epoch, kind if kind in LIVES else "access", expires)
 
 
@@ -114,7 +116,7 @@ def read_halfway(ticket: str, *, secrets: tuple[str, ...]) -> Halfway:
     except (BadSignature, ValueError, TypeError):
         expires, halfway = 0, None
     if halfway is None or expires < time.time():
-        raise LinkRefusedError("You took more than ten minutes. Please sign in again.")
+        raise LinkRefusedError(_("You took more than ten minutes. Please sign in again."))
     return halfway
 
 
@@ -202,7 +204,9 @@ def read_change(token: str, *, secrets: tuple[str, ...]) -> int:
     except BadSignature:
         change_id = None
     if not isinstance(change_id, int):
-        raise LinkRefusedError("This link isn't valid. Request the change again in your account.")
+        raise LinkRefusedError(
+            _("This link isn't valid. Request the change again in your account.")
+        )
     return change_id
 
 
@@ -219,7 +223,7 @@ def read_claim(token: str, *, secrets: tuple[str, ...]) -> int:
     except BadSignature:
         claim_id = None
     if not isinstance(claim_id, int):
-        raise LinkRefusedError("This link isn't valid. Ask for a new one in your account.")
+        raise LinkRefusedError(_("This link isn't valid. Ask for a new one in your account."))
     return claim_id
 
 
@@ -237,7 +241,9 @@ def read_checkout(token: str, *, secrets: tuple[str, ...]) -> int:
     except BadSignature:
         abandoned_id = None
     if not isinstance(abandoned_id, int):
-        raise LinkRefusedError("This link isn't valid. You can begin again on the product's page.")
+        raise LinkRefusedError(
+            _("This link isn't valid. You can begin again on the product's page.")
+        )
     return abandoned_id
 
 
@@ -265,11 +271,11 @@ def read_card(token: str, *, secrets: tuple[str, ...]) -> CardLink:
         link = CardLink(*fields)
     except (BadSignature, ValueError, TypeError):
         raise LinkRefusedError(
-            "You can update your card in your account, after signing in."
+            _("You can update your card in your account, after signing in.")
         ) from None
     if expires < time.time():
         raise LinkRefusedError(
-            "It has expired. You can update your card in your account, after signing in."
+            _("It has expired. You can update your card in your account, after signing in.")
         )
     return link
 
@@ -286,7 +292,9 @@ def read_merge(token: str, *, secrets: tuple[str, ...]) -> tuple[int, int]:
     try:
         request_id, user_id = _serializer(secrets, "latchkey merge").loads(token)
     except (BadSignature, ValueError, TypeError):
-        raise LinkRefusedError("This link isn't valid. Ask the site to send a new one.") from None
+        raise LinkRefusedError(
+            _("This link isn't valid. Ask the site to send a new one.")
+        ) from None
     return request_id, user_id
 
 
@@ -305,7 +313,7 @@ def read_unsubscribe(token: str, *, secrets: tuple[str, ...]) -> tuple[int | byt
         return bytes.fromhex(named) if isinstance(named, str) else named, kind
     except (BadSignature, ValueError, TypeError):
         raise LinkRefusedError(
-            "This link isn't valid. You can turn these emails off in your account."
+            _("This link isn't valid. You can turn these emails off in your account.")
         ) from None
 
 

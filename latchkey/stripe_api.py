@@ -632,7 +632,13 @@ class StripeApi:
         return await self.call("post", path, params, idempotency_key=idempotency_key)
 
     async def create_portal_session(
-        self, *, customer: str, configuration: str, return_url: str, flow: Json | None
+        self,
+        *,
+        customer: str,
+        configuration: str,
+        return_url: str,
+        flow: Json | None,
+        locale: str | None = None,
     ) -> Json:
         params: Json = {
             **owner(customer),
@@ -641,6 +647,8 @@ class StripeApi:
         }
         if flow:
             params["flow_data"] = flow
+        if locale:
+            params["locale"] = locale
         return await self.call("post", "/v1/billing_portal/sessions", params)
 
     async def newest_invoice(self, subscription_id: str) -> Json | None:

@@ -31,6 +31,7 @@ PAGES: dict[str, A | None] = {
     "POST /account/billing": A.PORTAL_OPENED,
     "POST /account/receipt": None,
     "POST /account/mails": None,
+    "POST /account/language": None,
     "POST /account/email": A.EMAIL_CHANGE_ASKED,
     "POST /account/email/{token}": A.EMAIL_CHANGED,
     "POST /account/password": A.PASSWORD_CHANGED,

@@ -26,7 +26,12 @@ class ChangedError(Exception):
 
 
 async def portal(
-    site: Site, customer: str, *, flow: str | None = None, subscription: str | None = None
+    site: Site,
+    customer: str,
+    *,
+    flow: str | None = None,
+    subscription: str | None = None,
+    locale: str | None = None,
 ) -> str | None:
     """The URL of a new portal session; None if the customer was deleted in Stripe, which is then
     read again, since the event that said so was missed.
@@ -40,7 +45,14 @@ async def portal(
         sealed = site.keyring.vault.seal(customer, Purpose.STRIPE_CALL).decode()
     result = await dispatch.call_stripe(
         site.temporal,
-        StripeCallInput(contracts.OPEN_PORTAL, stands_for, flow, subscription, sealed),
+        StripeCallInput(
+            contracts.OPEN_PORTAL,
+            stands_for,
+            flow,
+            subscription,
+            sealed,
+            locale,
+        ),
         summary=f"Customer portal for {stands_for}",
         seconds=STRIPE_CALL_SECONDS,
     )

@@ -39,7 +39,7 @@ class Buyer:
 @dataclass(frozen=True)
 class Choice:
     """What is bought: an offer of a product. `tags` say where the visitor came from, `currency` is
-    the one that they asked for."""
+    the one that they asked for, `locale` the language of Stripe's page."""
 
     product: Product
     selling: Selling
@@ -49,6 +49,7 @@ class Choice:
     currency: str | None
     success_url: str
     cancel_url: str
+    locale: str | None = None
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,7 @@ def _order(
         billing_address=offer.billing_address,
         tax_ids=offer.tax_ids,
         automatic_tax=offer.automatic_tax,
+        locale=choice.locale,
     )
     return CheckoutOrder(
         params=session_params(wish),
@@ -180,5 +182,6 @@ def _key(buyer: Buyer, choice: Choice, recovery: Recovery) -> bytes:
         choice.success_url,
         choice.cancel_url,
         recovery,
+        choice.locale,
     )
     return hashlib.sha256(repr((who, what)).encode()).digest()

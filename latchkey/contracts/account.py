@@ -40,7 +40,7 @@ class StripeCallInput:
     """One call to Stripe while a person waits: the Temporal activity and its subject.
 
     `object_id` is Stripe's, or a reference to the encrypted id in `sealed`, if a shop chose that;
-    `flow` names a page of the customer portal, `target` its subject.
+    `flow` names a page of the customer portal, `target` its subject, `locale` its language.
     """
 
     activity: str
@@ -48,6 +48,7 @@ class StripeCallInput:
     flow: str | None = None
     target: str | None = None
     sealed: str | None = None
+    locale: str | None = None
 
 
 @dataclass(frozen=True)

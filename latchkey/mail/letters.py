@@ -4,8 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from babel.dates import format_date
-
+from latchkey.languages import N_, _, joined, listed, long_day, ngettext
 from latchkey.rules.vocabulary import GrantSource, WebhookFormat
 from latchkey.store.feed.mails import OutMail
 from latchkey.store.site_settings import SiteSettings
@@ -68,11 +67,11 @@ def line(text: str) -> str:
     return flat if len(flat) <= LONGEST_LINE else flat[: LONGEST_LINE - 1] + "…"
 
 
-_SIGNS_IN = (
+_SIGNS_IN = N_(
     "The button signs you in. It works once, within 48 hours. After 10 minutes it also asks for"
     " your password, if you have one. You can ask for a new link on the sign-in page at any time."
 )
-_SIGNS_IN_SOON = (
+_SIGNS_IN_SOON = N_(
     "The button signs you in. It works once, within 10 minutes. After that, you can ask for a new"
     " link on the sign-in page."
 )
@@ -82,58 +81,77 @@ def _product_access(mail: OutMail, site: SiteSettings) -> Letter:
     names = [line(entry["name"]) for entry in mail.products]
     if len(names) > 1:
         return Letter(
-            f"You have access to {names[0]} and {len(names) - 1} more",
-            ["You can now open:", *[f"• {name}" for name in names]],
-            "Open your library",
+            ngettext(
+                "You have access to %(name)s and %(count)s more",
+                "You have access to %(name)s and %(count)s more",
+                len(names) - 1,
+                name=names[0],
+            ),
+            [_("You can now open:"), *[f"• {name}" for name in names]],
+            _("Open your library"),
             "/library",
-            _SIGNS_IN,
+            _(_SIGNS_IN),
         )
-    name = names[0] if names else "your product"
+    name = names[0] if names else _("your product")
     shown = names and mail.products[0]["status"] == "live"
     return Letter(
-        f"You have access to {name}",
-        [f"You can now open {name}.", "The button below signs you in and takes you there."],
-        f"Open {name}",
+        _("You have access to %(name)s", name=name),
+        [
+            _("You can now open %(name)s.", name=name),
+            _("The button below signs you in and takes you there."),
+        ],
+        _("Open %(name)s", name=name),
         f"/products/{mail.products[0]['slug']}" if shown else "/library",
-        _SIGNS_IN,
+        _(_SIGNS_IN),
     )
 
 
 def _login_instructions(mail: OutMail, site: SiteSettings) -> Letter:
     return Letter(
-        f"Welcome to {line(site.name)}",
+        _("Welcome to %(site)s", site=line(site.name)),
         [
-            f"You have an account at {line(site.name)}, with the email address {mail.email}.",
-            "The button below signs you in. You can then set a password, or ask for a new link each"
-            " time you come back.",
+            _(
+                "You have an account at %(site)s, with the email address %(email)s.",
+                site=line(site.name),
+                email=mail.email,
+            ),
+            _(
+                "The button below signs you in. You can then set a password, or ask for a new link"
+                " each time you come back."
+            ),
         ],
-        "Sign in",
+        _("Sign in"),
         mail.data.get("next") or "/account/settings#password",
-        _SIGNS_IN,
+        _(_SIGNS_IN),
     )
 
 
 def _sign_in(mail: OutMail, site: SiteSettings) -> Letter:
     return Letter(
-        "Your sign-in link",
-        ["You, or somebody who knows your email address, asked for a link to sign in."],
-        "Sign in",
+        _("Your sign-in link"),
+        [_("You, or somebody who knows your email address, asked for a link to sign in.")],
+        _("Sign in"),
         mail.data.get("next") or "/library",
-        f"{_SIGNS_IN_SOON} If you didn't ask for it, you can ignore this email.",
+        joined(_(_SIGNS_IN_SOON), _("If you didn't ask for it, you can ignore this email.")),
     )
 
 
 def _recovery(mail: OutMail, site: SiteSettings) -> Letter:
     return Letter(
-        "Set a new password",
+        _("Set a new password"),
         [
-            "You, or somebody who knows your email address, asked to reset your password.",
-            "The button below signs you in and lets you choose a new one. Until you do, your"
-            " current password keeps working.",
+            _("You, or somebody who knows your email address, asked to reset your password."),
+            _(
+                "The button below signs you in and lets you choose a new one. Until you do, your"
+                " current password keeps working."
+            ),
         ],
-        "Set a new password",
+        _("Set a new password"),
         "/account/settings#password",
-        f"{_SIGNS_IN_SOON} If you didn't ask for it, you can ignore this email: nothing changes.",
+        joined(
+            _(_SIGNS_IN_SOON),
+            _("If you didn't ask for it, you can ignore this email: nothing changes."),
+        ),
     )
 
 
@@ -141,22 +159,26 @@ def _cancellation(mail: OutMail, site: SiteSettings) -> Letter:
     what, ends = _names(mail), _day(mail.data.get("ends"))
     if ends and not mail.data.get("over"):
         return Letter(
-            f"Cancelled: you have access until {ends}",
+            _("Cancelled: you have access until %(ends)s", ends=ends),
             [
-                f"Your subscription to {what} is cancelled. You have access until {ends}, and you"
-                " won't be charged again.",
-                "Changed your mind? Until then you can keep the subscription from your account.",
+                _(
+                    "Your subscription to %(what)s is cancelled. You have access until %(ends)s,"
+                    " and you won't be charged again.",
+                    what=what,
+                    ends=ends,
+                ),
+                _("Changed your mind? Until then you can keep the subscription from your account."),
             ],
-            "Go to your account",
+            _("Go to your account"),
             "/account",
-            _SIGNS_IN,
+            _(_SIGNS_IN),
         )
     return Letter(
-        "Your subscription has ended",
-        [f"Your subscription to {what} has ended. You won't be charged again."],
-        "Go to your account",
+        _("Your subscription has ended"),
+        [_("Your subscription to %(what)s has ended. You won't be charged again.", what=what)],
+        _("Go to your account"),
         "/account",
-        _SIGNS_IN,
+        _(_SIGNS_IN),
     )
 
 
@@ -164,177 +186,246 @@ def _payment_problem(mail: OutMail, site: SiteSettings) -> Letter:
     what = _names(mail)
     if mail.data.get("source") == GrantSource.ORDER:
         return Letter(
-            "Your payment didn't go through",
+            _("Your payment didn't go through"),
             [
-                f"You ordered {what}, but the payment from your bank never arrived. The order was"
-                " cancelled, and you owe nothing.",
-                "You can try again with another payment method.",
+                _(
+                    "You ordered %(what)s, but the payment from your bank never arrived. The"
+                    " order was cancelled, and you owe nothing.",
+                    what=what,
+                ),
+                _("You can try again with another payment method."),
             ],
-            "Go to the library",
+            _("Go to the library"),
             "/library",
-            _SIGNS_IN,
+            _(_SIGNS_IN),
         )
     return Letter(
-        "Your payment failed",
+        _("Your payment failed"),
         [
-            f"The payment for your subscription to {what} didn't go through. We'll try again over"
-            " the next few days.",
-            "Please check that your card is still valid, or use another one. Otherwise your access"
-            " will end.",
+            _(
+                "The payment for your subscription to %(what)s didn't go through. We'll try"
+                " again over the next few days.",
+                what=what,
+            ),
+            _(
+                "Please check that your card is still valid, or use another one. Otherwise your"
+                " access will end."
+            ),
         ],
-        "Update your card",
+        _("Update your card"),
         "/account",
-        _SIGNS_IN,
+        _(_SIGNS_IN),
     )
 
 
 def _payment_reminder(mail: OutMail, site: SiteSettings) -> Letter:
     what = _names(mail)
     until, billed = _day(mail.data.get("card_until")), _day(mail.data.get("billed_at"))
-    subject = "Please update your card"
+    subject = _("Please update your card")
     said = [
-        f"The last payment for your subscription to {what} at {line(site.name)} didn't go through,"
-        " and is still open.",
-        "The button leads to a page where you can enter another card. The payment is then tried"
-        " again. If you've paid in the meantime, there's nothing to do.",
+        _(
+            "The last payment for your subscription to %(what)s at %(site)s didn't go through, and"
+            " is still open.",
+            what=what,
+            site=line(site.name),
+        ),
+        _(
+            "The button leads to a page where you can enter another card. The payment is then"
+            " tried again. If you've paid in the meantime, there's nothing to do."
+        ),
     ]
     if until and billed:
-        subject = "Your card expires before the next payment"
+        subject = _("Your card expires before the next payment")
         said = [
-            f"The next payment for your subscription to {what} at {line(site.name)} is due on"
-            f" {billed}. The card that we have for it is valid until {until}.",
-            "The button leads to a page where you can enter another card. If you've done so in the"
-            " meantime, there's nothing to do.",
+            _(
+                "The next payment for your subscription to %(what)s at %(site)s is due on"
+                " %(billed)s. The card that we have for it is valid until %(until)s.",
+                what=what,
+                site=line(site.name),
+                billed=billed,
+                until=until,
+            ),
+            _(
+                "The button leads to a page where you can enter another card. If you've done so in"
+                " the meantime, there's nothing to do."
+            ),
         ]
     return Letter(
         subject,
         said,
-        "Update your card",
+        _("Update your card"),
         None if site.portal else "/account",
-        "The link is meant for you. It works for 30 days, and doesn't sign you in."
+        _("The link is meant for you. It works for 30 days, and doesn't sign you in.")
         if site.portal
-        else _SIGNS_IN,
+        else _(_SIGNS_IN),
     )
 
 
 def _win_back(mail: OutMail, site: SiteSettings) -> Letter:
     what, code = _names(mail), line(str(mail.data.get("code", "")))
     return Letter(
-        f"Would you like to come back to {what}?",
+        _("Would you like to come back to %(what)s?", what=what),
         [
-            f"Your subscription to {what} at {line(site.name)} has ended. If you'd like to come"
-            f" back, there's a discount for you: the promotion code {code}.",
-            "The button leads to the checkout, where the code is entered already.",
+            _(
+                "Your subscription to %(what)s at %(site)s has ended. If you'd like to come"
+                " back, there's a discount for you: the promotion code %(code)s.",
+                what=what,
+                site=line(site.name),
+                code=code,
+            ),
+            _("The button leads to the checkout, where the code is entered already."),
         ],
-        "See the offer",
+        _("See the offer"),
         None,
-        "You get this email because you had a subscription.",
+        _("You get this email because you had a subscription."),
     )
 
 
 def _second_subscription(mail: OutMail, site: SiteSettings) -> Letter:
     what, ends = _names(mail), _day(mail.data.get("ends"))
-    two = (
-        f"You've just subscribed to {what} at {line(site.name)}, but you already had a subscription"
-        " to it."
+    two = _(
+        "You've just subscribed to %(what)s at %(site)s, but you already had a subscription to it.",
+        what=what,
+        site=line(site.name),
     )
-    if ends:
-        paid = f" The earlier one ends by itself on {ends}. Until then you pay for both."
-    else:
-        paid = " Both are running, so you'll be charged twice."
+    paid = (
+        _("The earlier one ends by itself on %(ends)s. Until then you pay for both.", ends=ends)
+        if ends
+        else _("Both are running, so you'll be charged twice.")
+    )
     return Letter(
-        f"You have two subscriptions to {what}",
+        _("You have two subscriptions to %(what)s", what=what),
         [
-            two + paid,
-            "If that isn't what you want, cancel one of the two in your account. If you'd like the"
-            " money back for what you didn't mean to buy, reply to this email.",
+            joined(two, paid),
+            _(
+                "If that isn't what you want, cancel one of the two in your account. If you'd like"
+                " the money back for what you didn't mean to buy, reply to this email."
+            ),
         ],
-        "Go to your account",
+        _("Go to your account"),
         "/account",
-        _SIGNS_IN,
+        _(_SIGNS_IN),
     )
 
 
 def _abandoned_checkout(mail: OutMail, site: SiteSettings) -> Letter:
     what, ends = _names(mail), _day(mail.data.get("ends"))
-    until = f" It works until {ends}." if ends else ""
+    until = _("It works until %(ends)s.", ends=ends) if ends else ""
     return Letter(
-        f"You left the checkout of {what}",
+        _("You left the checkout of %(what)s", what=what),
         [
-            f"You began to buy {what} at {line(site.name)}, and left before you paid. You haven't"
-            " been charged.",
-            f"If you still want it, the button takes you back to the checkout.{until} If you don't,"
-            " there's nothing to do.",
+            _(
+                "You began to buy %(what)s at %(site)s, and left before you paid. You haven't"
+                " been charged.",
+                what=what,
+                site=line(site.name),
+            ),
+            joined(
+                _("If you still want it, the button takes you back to the checkout."),
+                until,
+                _("If you don't, there's nothing to do."),
+            ),
         ],
-        "Back to the checkout",
+        _("Back to the checkout"),
         None,
-        "You get this email because you agreed to emails like it.",
+        _("You get this email because you agreed to emails like it."),
     )
 
 
 def _email_change(mail: OutMail, site: SiteSettings) -> Letter:
     return Letter(
-        "Confirm your new email address",
+        _("Confirm your new email address"),
         [
-            f"Somebody who is signed in to {line(site.name)} wants to use this email address for"
-            " their account. If that's you, please confirm it in the browser where you're signed"
-            " in.",
+            _(
+                "Somebody who is signed in to %(site)s wants to use this email address for"
+                " their account. If that's you, please confirm it in the browser where you're"
+                " signed in.",
+                site=line(site.name),
+            ),
         ],
-        "Confirm this address",
+        _("Confirm this address"),
         None,
-        "The link works once, within 48 hours, and only for the account that asked. If it wasn't"
-        " you, you can ignore this email: nothing changes.",
+        _(
+            "The link works once, within 48 hours, and only for the account that asked. If it"
+            " wasn't you, you can ignore this email: nothing changes."
+        ),
     )
 
 
 def _claim(mail: OutMail, site: SiteSettings) -> Letter:
     return Letter(
-        "Confirm that this email address is yours",
+        _("Confirm that this email address is yours"),
         [
-            f"Somebody who is signed in to {line(site.name)} says that this email address is also"
-            " theirs, and wants everything bought with it moved to their account.",
-            "If that's you, please confirm it in the browser where you're signed in.",
+            _(
+                "Somebody who is signed in to %(site)s says that this email address is also"
+                " theirs, and wants everything bought with it moved to their account.",
+                site=line(site.name),
+            ),
+            _("If that's you, please confirm it in the browser where you're signed in."),
         ],
-        "Add to my account",
+        _("Add to my account"),
         None,
-        "The link works once, within 48 hours, and only for the account that asked. If it wasn't"
-        " you, you can ignore this email: nothing changes.",
+        _(
+            "The link works once, within 48 hours, and only for the account that asked. If it"
+            " wasn't you, you can ignore this email: nothing changes."
+        ),
     )
 
 
 def _merge_request(mail: OutMail, site: SiteSettings) -> Letter:
-    account = mail.data.get("account", "another account")
+    account = mail.data.get("account") or _("another account")
     moves = (
-        f"If you agree, everything in your account moves to {account}: access, purchases and"
-        " billing. Your account ends, and you sign in with that one."
+        _(
+            "If you agree, everything in your account moves to %(account)s: access,"
+            " purchases and billing. Your account ends, and you sign in with that one.",
+            account=account,
+        )
         if mail.data.get("goes")
-        else f"If you agree, everything in the account {account} moves to yours, once its owner"
-        " agrees, too."
+        else _(
+            "If you agree, everything in the account %(account)s moves to yours, once its"
+            " owner agrees, too.",
+            account=account,
+        )
     )
     return Letter(
-        "Are both accounts yours?",
+        _("Are both accounts yours?"),
         [
-            f"The team of {line(site.name)} thinks that your account, {mail.email}, and the account"
-            f" {account} belong to the same person. They would like to merge the two.",
+            _(
+                "The team of %(site)s thinks that your account, %(email)s, and the account"
+                " %(account)s belong to the same person. They would like to merge the two.",
+                site=line(site.name),
+                email=mail.email,
+                account=account,
+            ),
             moves,
-            "Agree only if both accounts are yours. Otherwise decline, or ignore this email:"
-            " nothing changes.",
+            _(
+                "Agree only if both accounts are yours. Otherwise decline, or ignore this email:"
+                " nothing changes."
+            ),
         ],
-        "Look at it and decide",
+        _("Look at it and decide"),
         None,
-        "The link works once, within 48 hours, and doesn't sign you in.",
+        _("The link works once, within 48 hours, and doesn't sign you in."),
     )
 
 
 def _users_merged(mail: OutMail, site: SiteSettings) -> Letter:
-    kept, gone = mail.data.get("kept", "one account"), mail.data.get("gone", "another one")
+    kept = mail.data.get("kept") or _("one account")
+    gone = mail.data.get("gone") or _("another one")
     return Letter(
-        "Two accounts were merged",
+        _("Two accounts were merged"),
         [
-            f"The team of {line(site.name)} merged the account {gone} into {kept}. What was bought"
-            f" with {gone} is in that account now, except for its billing.",
-            "If these aren't both your accounts, please reply to this email right away: the merge"
-            " can be undone.",
+            _(
+                "The team of %(site)s merged the account %(gone)s into %(kept)s. What was"
+                " bought with %(gone)s is in that account now, except for its billing.",
+                site=line(site.name),
+                gone=gone,
+                kept=kept,
+            ),
+            _(
+                "If these aren't both your accounts, please reply to this email right away: the"
+                " merge can be undone."
+            ),
         ],
         None,
         None,
@@ -343,48 +434,70 @@ def _users_merged(mail: OutMail, site: SiteSettings) -> Letter:
 
 
 def _paid_address(mail: OutMail, site: SiteSettings) -> Letter:
-    account = mail.data.get("account", "another address")
+    account = mail.data.get("account") or _("another address")
     return Letter(
-        f"You paid for {_names(mail)}",
+        _("You paid for %(products)s", products=_names(mail)),
         [
-            f"{_names(mail)} at {line(site.name)} was paid for with this email address. The"
-            f" purchase was started in the account {account}, so that account has the access.",
-            "Is that account yours? Then open the link below in the browser where you're signed in"
-            " to it. This address and everything bought with it are added to the account, and you"
-            " can manage the billing there.",
-            "Did you pay for somebody else? Then there's nothing to do: they can't see or change"
-            " your billing. If you don't know about this payment, please reply to this email.",
+            _(
+                "%(products)s at %(site)s was paid for with this email address. The purchase"
+                " was started in the account %(account)s, so that account has the access.",
+                products=_names(mail),
+                site=line(site.name),
+                account=account,
+            ),
+            _(
+                "Is that account yours? Then open the link below in the browser where you're"
+                " signed in to it. This address and everything bought with it are added to the"
+                " account, and you can manage the billing there."
+            ),
+            _(
+                "Did you pay for somebody else? Then there's nothing to do: they can't see or"
+                " change your billing. If you don't know about this payment, please reply to this"
+                " email."
+            ),
         ],
-        "Add this address to my account",
+        _("Add this address to my account"),
         None,
-        "The link works once, within 48 hours, and only for the account that started the purchase.",
+        _(
+            "The link works once, within 48 hours, and only for the account that started the"
+            " purchase."
+        ),
     )
 
 
 def _paid_elsewhere(mail: OutMail, site: SiteSettings) -> Letter:
-    address = mail.data.get("address", "another address")
+    address = mail.data.get("address") or _("another address")
     return Letter(
-        f"{_names(mail)} was paid for with another address",
+        _("%(products)s was paid for with another address", products=_names(mail)),
         [
-            f"You have what you bought: {_names(mail)}. It was paid for with the email address"
-            f" {address}, which isn't one of your account's.",
-            "If that address is yours, open the link that we've sent to it in the browser where"
-            " you're signed in. Until then you can't manage the billing of this purchase in your"
-            " account.",
+            _(
+                "You have what you bought: %(products)s. It was paid for with the email"
+                " address %(address)s, which isn't one of your account's.",
+                products=_names(mail),
+                address=address,
+            ),
+            _(
+                "If that address is yours, open the link that we've sent to it in the browser"
+                " where you're signed in. Until then you can't manage the billing of this purchase"
+                " in your account."
+            ),
         ],
-        "Go to your account",
+        _("Go to your account"),
         "/account/claims",
-        _SIGNS_IN,
+        _(_SIGNS_IN),
     )
 
 
 def _email_changed(mail: OutMail, site: SiteSettings) -> Letter:
     return Letter(
-        "Your email address was changed",
+        _("Your email address was changed"),
         [
-            f"Your account at {line(site.name)} now has another email address. You can no longer"
-            " sign in with this one.",
-            "If you didn't change it, please reply to this email right away.",
+            _(
+                "Your account at %(site)s now has another email address. You can no longer"
+                " sign in with this one.",
+                site=line(site.name),
+            ),
+            _("If you didn't change it, please reply to this email right away."),
         ],
         None,
         None,
@@ -393,17 +506,22 @@ def _email_changed(mail: OutMail, site: SiteSettings) -> Letter:
 
 
 _CHANGES = {
-    "app_added": "An authenticator app was set up for your account.",
-    "app_removed": "The authenticator app was removed from your account.",
-    "passkey_added": "The passkey “{detail}” was added to your account.",
-    "passkey_removed": "The passkey “{detail}” was removed from your account.",
-    "codes_renewed": "New recovery codes were created for your account. Earlier ones no longer"
-    " work.",
-    "code_used": "A recovery code was used to sign in to your account. Codes left: {detail}.",
-    "codes_refused": "Somebody entered your password or opened a link from your mailbox, and then"
-    " gave too many wrong codes. They weren't let in.",
-    "all_removed": "All second factors, passkeys and recovery codes were removed from your account"
-    " by somebody who runs the site. You have been signed out everywhere.",
+    "app_added": N_("An authenticator app was set up for your account."),
+    "app_removed": N_("The authenticator app was removed from your account."),
+    "passkey_added": N_("The passkey “%(detail)s” was added to your account."),
+    "passkey_removed": N_("The passkey “%(detail)s” was removed from your account."),
+    "codes_renewed": N_(
+        "New recovery codes were created for your account. Earlier ones no longer work."
+    ),
+    "code_used": N_("A recovery code was used to sign in to your account. Codes left: %(detail)s."),
+    "codes_refused": N_(
+        "Somebody entered your password or opened a link from your mailbox, and then"
+        " gave too many wrong codes. They weren't let in."
+    ),
+    "all_removed": N_(
+        "All second factors, passkeys and recovery codes were removed from your account"
+        " by somebody who runs the site. You have been signed out everywhere."
+    ),
 }
 
 
@@ -411,12 +529,18 @@ def _factor_changed(mail: OutMail, site: SiteSettings) -> Letter:
     change = mail.data.get("change") or "app_added"
     refused = change == "codes_refused"
     return Letter(
-        "Wrong codes for your account" if refused else "How you sign in was changed",
+        _("Wrong codes for your account") if refused else _("How you sign in was changed"),
         [
-            _CHANGES[change].format(detail=line(str(mail.data.get("detail") or ""))),
-            f"This is your account at {line(site.name)} with the email address {mail.email}.",
-            "If this wasn't you, change your password right away, sign out everywhere else in your"
-            " account's settings, and reply to this email.",
+            _(_CHANGES[change], detail=line(str(mail.data.get("detail") or ""))),
+            _(
+                "This is your account at %(site)s with the email address %(email)s.",
+                site=line(site.name),
+                email=mail.email,
+            ),
+            _(
+                "If this wasn't you, change your password right away, sign out everywhere else in"
+                " your account's settings, and reply to this email."
+            ),
         ],
         None,
         None,
@@ -522,13 +646,11 @@ _LETTERS: dict[str, Callable[[OutMail, SiteSettings], Letter]] = {
 
 def _names(mail: OutMail) -> str:
     names = [line(entry["name"]) for entry in mail.products]
-    if not names:
-        return "what you bought"
-    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + f" and {names[-1]}"
+    return listed(names) if names else _("what you bought")
 
 
 def _day(moment: object) -> str | None:
     """A date in words, from a time in ISO 8601."""
     if not isinstance(moment, str):
         return None
-    return format_date(datetime.fromisoformat(moment), "d MMMM y", locale="en")
+    return long_day(datetime.fromisoformat(moment))

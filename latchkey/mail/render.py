@@ -14,8 +14,9 @@ from urllib.parse import quote, urlencode, urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from latchkey import signin_links
+from latchkey import languages, signin_links
 from latchkey.addresses import digest, mailbox
+from latchkey.languages import _
 from latchkey.mail.letters import SHORT_LIVED, Letter, letter, line
 from latchkey.mail.look import Look
 from latchkey.store.feed.mails import REMINDER, WIN_BACK, OutMail
@@ -66,8 +67,17 @@ class Rendered:
 def render(
     mail: OutMail, *, public_url: str, secrets: tuple[str, ...], site: SiteSettings | None = None
 ) -> Rendered:
-    """Render an email. The same row always gives the same text, including its sign-in link."""
+    """Render an email in its reader's language. The same row always gives the same text, including
+    its sign-in link."""
     site = site or SiteSettings()
+    theirs = languages.named(mail.language) or languages.named(site.language)
+    with languages.using(theirs or languages.ENGLISH):
+        return _render(mail, site, public_url=public_url, secrets=secrets)
+
+
+def _render(
+    mail: OutMail, site: SiteSettings, *, public_url: str, secrets: tuple[str, ...]
+) -> Rendered:
     said = letter(mail, site)
     link = _link(mail, said, public_url=public_url, secrets=secrets)
     unsubscribe = None
@@ -75,11 +85,12 @@ def render(
         who = digest(mail.email) if mail.user_id is None else mail.user_id
         token = signin_links.sign_unsubscribe(who, mail.kind, secrets=secrets)
         unsubscribe = f"{public_url}/unsubscribe/{token}"
-    body = [f"Hello {line(mail.name)}," if mail.name else "Hello,", *said.paragraphs]
+    hello = _("Hello %(name)s,", name=line(mail.name)) if mail.name else _("Hello,")
+    body = [hello, *said.paragraphs]
     text = [*body, f"{said.action}: {link}"] if link else body
     text += [said.note] if said.note else []
     text += [f"-- \n{line(site.name)}, {public_url}"]
-    text += [f"Unsubscribe from emails like this: {unsubscribe}"] if unsubscribe else []
+    text += [f"{_('Unsubscribe from emails like this')}: {unsubscribe}"] if unsubscribe else []
     inline, sheet = Look(site.colour, inline=True), Look(site.colour, inline=False)
     values = {
         "said": said,
@@ -88,6 +99,8 @@ def render(
         "unsubscribe": unsubscribe,
         "site": site,
         "public_url": public_url,
+        "language": languages.current(),
+        "unsubscribe_label": _("Unsubscribe from emails like this"),
     }
     return Rendered(
         line(said.subject),

@@ -19,8 +19,9 @@ class Wish:
     `reference` is the signed reference of a member; `email` is the address that the checkout is
     for, if it is known. `tags` say where the visitor came from. `success_url` holds Stripe's
     placeholder for the session's id. `currency` is one of the price's own that the buyer asked for.
-    The last five are the offer's. `recoverable` sessions can be
-    opened again after they expired, and `consent` has the buyer asked for emails about them.
+    `recoverable` sessions can be opened again after they expired, and `consent` has the buyer asked
+    for emails about them. `locale` is the language of Stripe's page; the five before it are the
+    offer's.
     """
 
     product_id: str
@@ -40,6 +41,7 @@ class Wish:
     billing_address: bool = False
     tax_ids: bool = False
     automatic_tax: bool = False
+    locale: str | None = None
 
 
 def session_params(wish: Wish) -> dict[str, Any]:
@@ -68,6 +70,8 @@ def session_params(wish: Wish) -> dict[str, Any]:
         params["subscription_data"] = {"trial_period_days": wish.trial_days}
     if wish.currency:
         params["currency"] = wish.currency
+    if wish.locale:
+        params["locale"] = wish.locale
     return params | _billing(wish) | _recovery(wish)
 
 
@@ -127,7 +131,7 @@ def without_refused(params: Mapping[str, Any], refused: str | None) -> dict[str,
     parameter, if Stripe did."""
     if "currency" in params and (refused or "currency").startswith(("currency", "line_items")):
         return {name: value for name, value in params.items() if name != "currency"}
-    for extra in ("consent_collection", "after_expiration"):
+    for extra in ("consent_collection", "after_expiration", "locale"):
         if extra in params and (refused or "").startswith(extra):
             return {name: value for name, value in params.items() if name != extra}
     if "discounts" in params and (refused or "discounts").startswith("discounts"):

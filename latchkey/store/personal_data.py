@@ -113,7 +113,9 @@ REPLACED: Mapping[str, Mapping[str, str]] = {
 and the made-up domain `d`. The same address becomes the same one everywhere."""
 
 KEPT: Mapping[str, str] = {
-    "users": "id role created_at last_seen_at mails_off mails_on erased_at link_epoch proven_at",
+    "users": (
+        "id role created_at last_seen_at mails_off mails_on erased_at link_epoch proven_at locale"
+    ),
     "user_addresses": "user_id source added_at proven_at",
     "customers": (
         "id account_id livemode user_id bound_by deleted ticket read_at erased billing_user"

@@ -2078,6 +2078,8 @@ CREATE TABLE users (
     link_epoch integer DEFAULT 0 NOT NULL,
     proven_at timestamp with time zone,
     mails_on text[] DEFAULT '{}'::text[] NOT NULL,
+    locale text,
+    CONSTRAINT users_locale_check CHECK (((char_length(locale) >= 2) AND (char_length(locale) <= 20))),
     CONSTRAINT users_role_check CHECK ((role = ANY (ARRAY['member'::text, 'support'::text, 'admin'::text, 'owner'::text])))
 );
 

@@ -12,7 +12,8 @@ KEY = "site"
 
 @dataclass(frozen=True)
 class SiteSettings:
-    """`colour` is `#rrggbb`. `mail_from` is an address, None for LATCHKEY_MAIL_FROM.
+    """`language` is that of people whose own isn't known. `colour` is `#rrggbb`. `mail_from` is an
+    address, None for LATCHKEY_MAIL_FROM.
 
     `login_mail` sends login instructions to every new user; `cancellation_mail` and `payment_mail`
     inform members about their billing, and `abandoned_mail` reminds those who agreed of a checkout
@@ -25,6 +26,7 @@ class SiteSettings:
     """
 
     name: str = "Latchkey"
+    language: str = "en"
     logo_url: str | None = None
     colour: str = "#3d4ed8"
     public_content: bool = False

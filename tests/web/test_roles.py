@@ -35,6 +35,7 @@ OPEN = {
     "/embed/access",
     "/embed/products/{slug}",
     "/embed/sign-in",
+    "/language",
     "/login",
     "/login/code",
     "/login/link",

@@ -41,10 +41,13 @@ class CommunityAccount(Output):
 
 
 class User(Output):
+    """A user. `locale` is the language that they read, as a BCP 47 tag; null if it isn't known."""
+
     id: int
     email: str
     name: str | None
     role: str
+    locale: str | None
     created_at: datetime
     customers: list[Customer]
     communities: list[CommunityAccount]
@@ -69,6 +72,7 @@ def _user(
         email=user.email,
         name=user.name,
         role=user.role,
+        locale=user.locale,
         created_at=user.created_at,
         customers=[Customer.model_validate(vars(customer)) for customer in customers],
         communities=[

@@ -1,6 +1,6 @@
 """The pages: sign-in, library, admin."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import asyncpg
@@ -10,7 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from latchkey.languages import _
 from latchkey.store.pool import DATABASE_AWAY
+from web.language import use_language
 from web.pages.admin import (
     activity,
     api_tokens,
@@ -75,6 +77,7 @@ from web.pages.member import (
     embed,
     entering,
     factors,
+    language,
     library,
     logout,
     merge_answer,
@@ -87,6 +90,8 @@ from web.pages.member import communities as member_communities
 from web.pages.render import page
 from web.request_ids import request_id_of
 from web.security import ForgeryError
+
+Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 log = structlog.get_logger("pages")
 
@@ -152,6 +157,7 @@ def routes() -> list[Route]:
         *embed.routes(),
         *sales.routes(),
         *account.routes(),
+        *language.routes(),
         *factors.routes(),
     ]
     return [with_audit_line(page) for page in pages]
@@ -172,29 +178,49 @@ def exception_handlers() -> Mapping[Any, Callable[[Request, Exception], Any]]:
     }
 
 
-async def _message(request: Request, status: int, heading: str, text: str) -> Response:
-    if status < 500:
+def _for_reader(handle: Handler) -> Handler:
+    """Show the page to whoever is signed in, in their language."""
+
+    async def shown(request: Request, error: Exception) -> Response:
         await current_user(request)
-    else:
+        return await handle(request, error)
+
+    return shown
+
+
+def _for_anyone(handle: Handler) -> Handler:
+    """Show the page without asking the database who is signed in."""
+
+    async def shown(request: Request, error: Exception) -> Response:
         request.state.user = request.state.session = None
+        use_language(request, None)
+        return await handle(request, error)
+
+    return shown
+
+
+async def _message(request: Request, status: int, heading: str, text: str) -> Response:
     ours = request_id_of(request.scope) if status >= 500 else None
     return page(
         request, "message.html", status, heading=heading, text=text, back="/", request_id=ours
     )
 
 
+@_for_reader
 async def _not_found(request: Request, error: Exception) -> Response:
-    return await _message(request, 404, "Not found", str(error))
+    return await _message(request, 404, _("Not found"), str(error))
 
 
+@_for_reader
 async def _unreadable(request: Request, error: Exception) -> Response:
     assert isinstance(error, UnreadableError), "the handler of this kind"
     if isinstance(error, RefusedFieldsError) and (again := await shown_again(request, error)):
         return again
-    heading = "Bad request" if error.status == 400 else "Not saved"
+    heading = _("Bad request") if error.status == 400 else _("Not saved")
     return await _message(request, error.status, heading, str(error))
 
 
+@_for_reader
 async def _forbidden(request: Request, error: Exception) -> Response:
     user = await current_user(request)
     if user and user.acted_by and isinstance(error, NotYoursError):
@@ -215,43 +241,49 @@ async def _forbidden(request: Request, error: Exception) -> Response:
             " here. Ask an admin. Nothing was changed."
         )
     else:
-        text = "This page is for admins only. Sign in as an admin to see it."
-    return await _message(request, 403, "You don't have permission", text)
+        text = _("This page is for admins only. Sign in as an admin to see it.")
+    return await _message(request, 403, _("You don't have permission"), text)
 
 
+@_for_reader
 async def _forged(request: Request, error: Exception) -> Response:
     return await _message(
         request,
         403,
-        "This form has expired",
-        "It wasn't sent from this site, or you signed in or out in the meantime. Nothing was"
-        " changed. Go back, reload the page and try again.",
+        _("This form has expired"),
+        _(
+            "It wasn't sent from this site, or you signed in or out in the meantime. Nothing was"
+            " changed. Go back, reload the page and try again."
+        ),
     )
 
 
+@_for_reader
 async def _http(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     if status == 404:
-        return await _message(request, 404, "Not found", "There's no page at this address.")
+        return await _message(request, 404, _("Not found"), _("There's no page at this address."))
     if status == 405:
         return await _message(
-            request, 405, "Not allowed", "This address doesn't accept this kind of request."
+            request, 405, _("Not allowed"), _("This address doesn't accept this kind of request.")
         )
     if isinstance(error, TooManyError):
-        return await _message(request, 429, "Too many emails", error.detail)
+        return await _message(request, 429, _("Too many emails"), error.detail)
     if status == 413:
         return await _message(
             request,
             413,
-            "Too large",
-            "What you sent is larger than this page accepts. Nothing was changed. Split it, or make"
-            " it shorter.",
+            _("Too large"),
+            _(
+                "What you sent is larger than this page accepts. Nothing was changed. Split it, or"
+                " make it shorter."
+            ),
         )
     if status == 408:
         return await _message(
-            request, 408, "Too slow", "What you sent arrived too slowly. Nothing was changed."
+            request, 408, _("Too slow"), _("What you sent arrived too slowly. Nothing was changed.")
         )
-    return await _message(request, status, "Bad request", "We couldn't read this request.")
+    return await _message(request, status, _("Bad request"), _("We couldn't read this request."))
 
 
 def _path(request: Request) -> str:
@@ -260,26 +292,38 @@ def _path(request: Request) -> str:
     return request.url.path.replace(token, "…") if token else request.url.path
 
 
+@_for_anyone
 async def _database_away(request: Request, error: Exception) -> Response:
     log.error("database unavailable", path=_path(request), error=type(error).__name__)
     return await _message(
-        request, 503, "Back in a moment", "The database isn't responding. Please try again shortly."
+        request,
+        503,
+        _("Back in a moment"),
+        _("The database isn't responding. Please try again shortly."),
     )
 
 
+@_for_reader
 async def _crossed(request: Request, error: Exception) -> Response:
     """Postgres rolled back one of two transactions that conflicted, such as a merge of users and a
     purchase of theirs that is being applied."""
     return await _message(
         request,
         409,
-        "Try again",
-        "Someone else changed this at the same time, so nothing was saved. Go back and try again.",
+        _("Try again"),
+        _(
+            "Someone else changed this at the same time, so nothing was saved. Go back and try"
+            " again."
+        ),
     )
 
 
+@_for_anyone
 async def _broken(request: Request, error: Exception) -> Response:
     log.exception("page failed", path=_path(request))
     return await _message(
-        request, 500, "Something went wrong", "This is our fault, not yours. Nothing was changed."
+        request,
+        500,
+        _("Something went wrong"),
+        _("This is our fault, not yours. Nothing was changed."),
     )

@@ -6,6 +6,8 @@ from typing import Any
 from pydantic import ValidationError
 from starlette.datastructures import FormData
 
+from latchkey.languages import _
+
 
 class NotFoundError(Exception):
     """Something doesn't exist; the message says what."""
@@ -17,8 +19,11 @@ class UnreadableError(Exception):
 
     def __init__(self, status: int, where: str) -> None:
         super().__init__(
-            f"{where} contains an invisible character (NUL) that can't be stored. Nothing was"
-            " changed. Remove it and try again."
+            _(
+                "%(where)s contains an invisible character (NUL) that can't be stored."
+                " Nothing was changed. Remove it and try again.",
+                where=where,
+            )
         )
         self.status = status
 
@@ -28,11 +33,13 @@ class RefusedFieldsError(UnreadableError):
     in its place. The page with the form shows them, and `errors`, each beside its field."""
 
     def __init__(self, fields: FormData, refused: Sequence[str]) -> None:
-        super().__init__(422, f"The field “{refused[0]}”")
+        super().__init__(422, _("The field “%(refused)s”", refused=refused[0]))
         self.fields = fields
         self.errors = {
-            name: "This contains an invisible character that can't be stored. It is shown as �:"
-            " remove it and try again."
+            name: _(
+                "This contains an invisible character that can't be stored. It is shown as �:"
+                " remove it and try again."
+            )
             for name in refused
         }
 

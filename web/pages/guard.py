@@ -10,12 +10,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from latchkey.languages import _
 from latchkey.store import audit_draft
 from latchkey.store.users import factors, sessions, signin
 from latchkey.store.users.sessions import CurrentSession
 from latchkey.store.users.users import User
 from latchkey.texts import made_storable, storable
 from web import bodies
+from web.language import use_language
 from web.pages.errors import RefusedFieldsError, UnreadableError
 from web.security import CSRF_FIELD, check_csrf, session_token
 from web.site import site_of
@@ -59,6 +61,7 @@ async def current_user(request: Request) -> User | None:
             found = await sessions.read(connection, token, rules=site.session_rules)
     user, request.state.session = found or (None, None)
     request.state.user = user
+    use_language(request, user)
     return user
 
 
@@ -217,7 +220,7 @@ async def _second_factor_first(request: Request, user: User) -> Response:
 def check_query(request: Request) -> None:
     """Raises `UnreadableError` for a query string with text that Postgres can't hold."""
     if not all(storable(key + value) for key, value in request.query_params.multi_items()):
-        raise UnreadableError(400, "The address of this page")
+        raise UnreadableError(400, _("The address of this page"))
 
 
 async def mail_by_hand(request: Request) -> None:
@@ -260,7 +263,7 @@ def _check_texts(fields: FormData) -> None:
     refused, kept = [], []
     for name, value in fields.multi_items():
         if not storable(name):
-            raise UnreadableError(422, "The name of a field")
+            raise UnreadableError(422, _("The name of a field"))
         if isinstance(value, str) and not storable(value):
             refused.append(name)
             value = made_storable(value)

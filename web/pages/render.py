@@ -5,13 +5,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from babel.numbers import format_decimal
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from latchkey import languages
 from latchkey.addresses import masked
 from latchkey.rules import remedies
 from latchkey.rules.plurals import counted, noun
@@ -21,6 +21,7 @@ from web.security import CSRF_FIELD, csrf_token, remember_csrf
 from web.site import site_of
 from web.wording import labels
 from web.wording.amounts import line_money, money, price
+from web.wording.passkeys import passkey_errors
 from web.wording.standing import ended_by, purchase, risk, standing, subscription
 from web.wording.stripe_dashboard import dashboard_address
 from web.wording.times import ago, day, lasting, late, month, when
@@ -32,6 +33,7 @@ _ENVIRONMENT = Environment(
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
+    extensions=["jinja2.ext.i18n"],
 )
 _assets: dict[str, str] = {}
 
@@ -64,7 +66,9 @@ def text_of(request: Request, template: str, **values: Any) -> str:
         site_logo=site.look.logo_url,
         site_colour=site.look.colour,
         alarms=getattr(request.state, "alarms", None),
-        notice=labels.NOTICES.get(request.query_params.get("done", "")),
+        notice=labels.notice(request.query_params.get("done", "")),
+        language=languages.current(),
+        this_page=_this_page(request),
         sandbox_url=site.settings.sandbox_url,
         identity=site.identity,
         has_communities=site.has_communities,
@@ -78,7 +82,22 @@ def text_of(request: Request, template: str, **values: Any) -> str:
 
 def thousands(number: int) -> str:
     """A number with thousands separators."""
-    return format_decimal(number, locale="en")
+    return languages.written(number)
+
+
+def _strong(text: object) -> Markup:
+    return Markup('<strong class="wrap">{}</strong>').format(text)
+
+
+def _wrapped(text: object) -> Markup:
+    return Markup('<span class="wrap">{}</span>').format(text)
+
+
+def _this_page(request: Request) -> str:
+    """The page to come back to after another language was chosen: what was posted isn't posted
+    again."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    return f"{request.url.path}{query}" if request.method == "GET" else "/"
 
 
 def _asset(name: str) -> str:
@@ -117,6 +136,8 @@ _ENVIRONMENT.filters |= {
     "masked": masked,
     "price": price,
     "thousands": thousands,
+    "strong": _strong,
+    "wrapped": _wrapped,
     "line_icon": labels.line_icon,
     "activity": labels.activity,
     "obstacle": labels.obstacle,
@@ -133,6 +154,7 @@ _ENVIRONMENT.filters |= {
     "severity": labels.severity,
     "browser": labels.browser,
     "sign_in_method": labels.sign_in_method,
+    "signed_in": labels.signed_in,
     "cause": labels.cause,
     "line_cause": labels.line_cause,
     "line_due": labels.line_due,
@@ -154,6 +176,9 @@ _ENVIRONMENT.filters |= {
     "risk_label": labels.RISKS.__getitem__,
 }
 _ENVIRONMENT.globals |= {
+    "passkey_errors": passkey_errors,
+    "language_choices": [(one.code, one.name) for one in languages.LANGUAGES.values()],
+    "languages": tuple(languages.LANGUAGES.values()),
     "by_card": remedies.BY_CARD,
     "money": money,
     "asset": _asset,
@@ -162,3 +187,9 @@ _ENVIRONMENT.globals |= {
     "noun": noun,
     "late": late,
 }
+_ENVIRONMENT.install_gettext_callables(  # type: ignore[attr-defined]
+    languages.translated,
+    languages.translated_count,
+    newstyle=True,
+    pgettext=languages.translated_in,
+)

@@ -1,5 +1,9 @@
 // What JavaScript adds to the pages; each of them works without it.
 
+/** How the page's language writes times: English with the day first, Arabic with the digits of its
+    other numbers. */
+const LANGUAGE = { en: "en-GB", ar: "ar-u-nu-latn" }[document.documentElement.lang] ?? document.documentElement.lang;
+
 /** Times in the reader's own zone; the exact moment on hover. */
 function localTimes(root) {
   const day = { day: "numeric", month: "long", year: "numeric" };
@@ -9,9 +13,9 @@ function localTimes(root) {
     const moment = new Date(time.dateTime);
     if (Number.isNaN(moment.getTime())) continue;
     time.dataset.done = "";
-    time.title = moment.toLocaleString("en-GB", exact);
+    time.title = moment.toLocaleString(LANGUAGE, exact);
     if (time.dataset.show === "ago") continue;
-    time.textContent = moment.toLocaleString("en-GB", time.dataset.show === "day" ? day : minute);
+    time.textContent = moment.toLocaleString(LANGUAGE, time.dataset.show === "day" ? day : minute);
   }
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   for (const field of root.querySelectorAll("input[name=zone]")) field.value = zone;

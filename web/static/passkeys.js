@@ -1,17 +1,7 @@
 // Passkeys: a form with data-passkey asks the browser, puts the answer into its field "credential",
-// and is sent. What is asked comes from the address in data-options.
+// and is sent. What is asked comes from the address in data-options, what is said from data-errors.
 
 const OFFERED_FOR = 4 * 60 * 1000;
-const HTTPS = "Your browser offers passkeys only on https pages.";
-const NONE = "Your browser doesn't support passkeys. Please sign in another way.";
-const ERRORS = {
-  NotAllowedError: "The passkey wasn't used: it was cancelled, or took too long. Please try again.",
-  AbortError: "The passkey wasn't used: it was cancelled. Please try again.",
-  InvalidStateError: "This device already has a passkey for your account.",
-  SecurityError: "Passkeys don't work at this address. Open the site at its usual address and try again.",
-  NotSupportedError: "This device can't create a passkey that this site accepts. Please use another one.",
-};
-
 const bytes = (text) =>
   Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (letter) => letter.charCodeAt(0));
 
@@ -55,8 +45,8 @@ async function ask(form, options = {}) {
     location.assign(answer.url);
     return null;
   }
-  if (answer.status === 429) throw new Error("Too many attempts. Wait 15 minutes, then try again.");
-  if (!answer.ok) throw new Error("This page has expired. Reload it and try again.");
+  if (answer.status === 429) throw new DOMException("", "busy");
+  if (!answer.ok) throw new DOMException("", "expired");
   const publicKey = read(kind, await answer.json());
   return written(await navigator.credentials[kind]({ publicKey, ...options }));
 }
@@ -85,14 +75,15 @@ async function offerIn(form) {
 
 function follow(form) {
   const error = form.querySelector("[data-passkey-error]");
-  const say = (text) => {
-    error.textContent = text;
+  const errors = JSON.parse(form.dataset.errors);
+  const say = (name) => {
+    error.textContent = errors[name] ?? errors.other;
     error.hidden = false;
   };
   form.hidden = false;
   if (!window.PublicKeyCredential) {
     if (form.dataset.passkey === "get") form.hidden = true;
-    else say(window.isSecureContext ? NONE : HTTPS);
+    else say(window.isSecureContext ? "none" : "https");
     return;
   }
   let asking = false;
@@ -109,7 +100,7 @@ function follow(form) {
       form.elements.credential.value = given;
       form.submit();
     } catch (problem) {
-      say(ERRORS[problem.name] ?? (problem.message || "Something went wrong. Please try again."));
+      say(problem.name);
     } finally {
       asking = false;
       delete form.dataset.sent;

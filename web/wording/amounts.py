@@ -6,8 +6,8 @@ from typing import Any
 from babel.numbers import format_currency, get_currency_precision
 from markupsafe import Markup
 
+from latchkey.languages import _, current, ngettext
 from latchkey.rules.money import decimals, in_major_units
-from latchkey.rules.plurals import counted
 from latchkey.rules.vocabulary import ActivityType
 from web.wording.times import when
 
@@ -15,12 +15,12 @@ from web.wording.times import when
 def money(amount: int | None, currency: str | None) -> str:
     """An amount in the minor unit, formatted: `€29.00`."""
     if amount is None or not currency:
-        return "varying amount"
+        return _("varying amount")
     code = currency.upper()
     return format_currency(
         in_major_units(amount, code),
         code,
-        locale="en",
+        locale=current().locale,
         currency_digits=decimals(code) == get_currency_precision(code),
     )
 
@@ -29,10 +29,25 @@ def price(entry: Any) -> str:
     """A price with its interval."""
     text = money(entry.unit_amount, entry.currency)
     if not entry.interval:
-        return f"{text} once"
+        return _("%(amount)s once", amount=text)
     count = entry.interval_count or 1
-    period = entry.interval if count == 1 else counted(count, entry.interval)
-    return f"{text} every {period}"
+    match entry.interval:
+        case "day":
+            return ngettext(
+                "%(amount)s every day", "%(amount)s every %(count)s days", count, amount=text
+            )
+        case "week":
+            return ngettext(
+                "%(amount)s every week", "%(amount)s every %(count)s weeks", count, amount=text
+            )
+        case "month":
+            return ngettext(
+                "%(amount)s every month", "%(amount)s every %(count)s months", count, amount=text
+            )
+        case _:
+            return ngettext(
+                "%(amount)s every year", "%(amount)s every %(count)s years", count, amount=text
+            )
 
 
 _WENT_BACK = {

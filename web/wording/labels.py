@@ -5,6 +5,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from latchkey.languages import N_, _, ngettext
 from latchkey.mail.letters import KINDS
 from latchkey.rules.cancelling import Place
 from latchkey.rules.drift import Kind, Severity
@@ -83,11 +84,11 @@ TOKEN_SCOPES: dict[str, str] = {
     TokenScope.EVERYTHING: "Everything, also links, policies, merges and the audit log",
 }
 CLIENT_SCOPES: dict[str, str] = {
-    Scope.OPENID: "Know that it's you",
-    Scope.PROFILE: "See your name",
-    Scope.EMAIL: "See your email address",
-    Scope.ACCESS: "See what you have access to here, and until when",
-    Scope.OFFLINE_ACCESS: "Stay up to date while you aren't there, for up to a year",
+    Scope.OPENID: N_("Know that it's you"),
+    Scope.PROFILE: N_("See your name"),
+    Scope.EMAIL: N_("See your email address"),
+    Scope.ACCESS: N_("See what you have access to here, and until when"),
+    Scope.OFFLINE_ACCESS: N_("Stay up to date while you aren't there, for up to a year"),
 }
 """What a scope lets another site do, as its user reads it."""
 WEBHOOK_TYPES: dict[str, str] = {
@@ -304,57 +305,64 @@ CAUSES: dict[str, str] = {
     Cause.RECONCILIATION: "by reconciliation",
 }
 MONEY_STATES: dict[str, tuple[str, str]] = {
-    MoneyState.OPEN: ("Not completed", "warn"),
-    MoneyState.PENDING: ("Payment pending", "warn"),
-    MoneyState.FAILED: ("Payment failed", "bad"),
-    MoneyState.WRITTEN_OFF: ("Written off", ""),
-    MoneyState.PAID: ("Paid", "good"),
-    MoneyState.PARTLY_REFUNDED: ("Partly refunded", "warn"),
-    MoneyState.REFUNDED: ("Refunded", ""),
-    MoneyState.PARTLY_CREDITED: ("Partly credited", "warn"),
-    MoneyState.CREDITED: ("Credited", ""),
-    MoneyState.DISPUTED: ("Disputed", "bad"),
-    MoneyState.DISPUTE_LOST: ("Dispute lost", "bad"),
+    MoneyState.OPEN: (N_("Not completed"), "warn"),
+    MoneyState.PENDING: (N_("Payment pending"), "warn"),
+    MoneyState.FAILED: (N_("Payment failed"), "bad"),
+    MoneyState.WRITTEN_OFF: (N_("Written off"), ""),
+    MoneyState.PAID: (N_("Paid"), "good"),
+    MoneyState.PARTLY_REFUNDED: (N_("Partly refunded"), "warn"),
+    MoneyState.REFUNDED: (N_("Refunded"), ""),
+    MoneyState.PARTLY_CREDITED: (N_("Partly credited"), "warn"),
+    MoneyState.CREDITED: (N_("Credited"), ""),
+    MoneyState.DISPUTED: (N_("Disputed"), "bad"),
+    MoneyState.DISPUTE_LOST: (N_("Dispute lost"), "bad"),
 }
 MONEY_NOTES: dict[str, str] = {
-    MoneyState.PENDING: "You'll get access as soon as the payment arrives.",
-    MoneyState.DISPUTED: (
+    MoneyState.PENDING: N_("You'll get access as soon as the payment arrives."),
+    MoneyState.DISPUTED: N_(
         "This payment was disputed with your bank or card company, so your access may be on hold"
         " until they decide. If that was a mistake, ask them to withdraw the dispute."
     ),
-    MoneyState.DISPUTE_LOST: (
+    MoneyState.DISPUTE_LOST: N_(
         "The money went back to you after the dispute. To have this again, buy it again."
     ),
 }
 """What a buyer should know about where the money of a purchase is."""
 REMEDIES: dict[str, tuple[str, str, str]] = {
     Remedy.CARD: (
-        "Locked: payment failed",
-        "Update your card",
-        "A payment failed, so your access is on hold. Once your card is updated and the payment"
-        " goes through, you'll get it back automatically.",
+        N_("Locked: payment failed"),
+        N_("Update your card"),
+        N_(
+            "A payment failed, so your access is on hold. Once your card is updated and the payment"
+            " goes through, you'll get it back automatically."
+        ),
     ),
     Remedy.ADD_CARD: (
-        "Locked: no card yet",
-        "Add a card",
-        "Your free days are over, and there's no card to charge, so your access is on hold. Once"
-        " you've added one and the payment goes through, you'll get it back automatically.",
+        N_("Locked: no card yet"),
+        N_("Add a card"),
+        N_(
+            "Your free days are over, and there's no card to charge, so your access is on hold."
+            " Once you've added one and the payment goes through, you'll get it back"
+            " automatically."
+        ),
     ),
     Remedy.FINISH: (
-        "Locked: not paid yet",
-        "Finish the payment",
-        "The first payment hasn't gone through yet. You'll get access as soon as it does.",
+        N_("Locked: not paid yet"),
+        N_("Finish the payment"),
+        N_("The first payment hasn't gone through yet. You'll get access as soon as it does."),
     ),
     Remedy.RESUME: (
-        "Paused",
-        "Resume subscription",
-        "Your subscription is paused, so your access is on hold. You'll get it back when you resume"
-        " it.",
+        N_("Paused"),
+        N_("Resume subscription"),
+        N_(
+            "Your subscription is paused, so your access is on hold. You'll get it back when you"
+            " resume it."
+        ),
     ),
     Remedy.KEEP: (
-        "Cancelled",
-        "Keep subscription",
-        "Your subscription is set to end. You can still keep it.",
+        N_("Cancelled"),
+        N_("Keep subscription"),
+        N_("Your subscription is set to end. You can still keep it."),
     ),
 }
 """By remedy: the badge, the button, and a sentence."""
@@ -414,7 +422,7 @@ OBSTACLES: dict[Obstacle, str] = {
 }
 NOTICES = {
     "created": "Product created.",
-    "saved": "Saved.",
+    "saved": N_("Saved."),
     "set-up": "Welcome. Your site is set up; the next steps are on this page.",
     "mail-server-saved": "The test email was accepted, and the mail server is saved.",
     "mail-tested": "The test email was accepted. See whether it arrives.",
@@ -433,21 +441,21 @@ NOTICES = {
     "merged": "The two users have been merged.",
     "merge-asked": "We've sent an email. The two are merged once the owner agrees.",
     "unmerged": "Merge undone. They can sign in with an emailed link and then choose a password.",
-    "claim-sent": "We've sent a link to that address. Open it here, where you're signed in.",
-    "claimed": "Everything bought with that address is now in your account.",
+    "claim-sent": N_("We've sent a link to that address. Open it here, where you're signed in."),
+    "claimed": N_("Everything bought with that address is now in your account."),
     "policy-saved": "Policy saved. It is now being applied to everyone.",
     "ended": "Access ended. Billing in Stripe hasn't been stopped.",
     "checked": "Connection checked.",
     "disconnected": "Stripe disconnected. Access that was already granted stays.",
     "revoked": "Token revoked.",
     "secret-revoked": "Secret revoked. It isn't accepted any more.",
-    "site-disconnected": "Disconnected. That site was signed out, and has to ask you again.",
-    "community-syncs": "Saved. Everybody affected is being checked.",
+    "site-disconnected": N_("Disconnected. That site was signed out, and has to ask you again."),
+    "community-syncs": N_("Saved. Everybody affected is being checked."),
     "community-paused": "Paused. Nobody gets or loses anything there until you resume it.",
     "community-resumed": "Resumed. Everybody is being looked at.",
     "community-leaves": "Roles are being taken back. Then the community goes.",
-    "community-joined": "Connected. What you get there follows in a moment.",
-    "community-left": "Disconnected. What you got there is being taken away.",
+    "community-joined": N_("Connected. What you get there follows in a moment."),
+    "community-left": N_("Disconnected. What you got there is being taken away."),
     "webhook-added": "Endpoint added. Send a test event to see whether it works.",
     "webhook-paused": "Paused. What happens is kept and sent once you resume it.",
     "webhook-resumed": "Resumed. What waited is sent now.",
@@ -460,20 +468,21 @@ NOTICES = {
     "erased": "User erased. Amounts and dates are kept, without any personal data.",
     "resent": "Sent again.",
     "ignored": "Event ignored. You can resend it at any time.",
-    "link-sent": "If there's an account with that address, a sign-in link is on its way.",
-    "signed-out": "You're signed out.",
-    "recovery-sent": "If there's an account with that address, a link to set a new password is on"
-    " its way.",
-    "owned": "You already have access, so there's nothing to pay.",
-    "billing-changed": "Stripe has your change. It will show here in a moment.",
-    "change-sent": "We've sent a link to the new address. Nothing changes until you open it.",
-    "email-changed": "Your email address has changed. Use the new one to sign in from now on.",
-    "password-set": "Your password is set. You've been signed out everywhere else.",
-    "app-added": "Authenticator app set up. You've been signed out everywhere else.",
-    "passkey-added": "Passkey added. You've been signed out everywhere else.",
+    "link-sent": N_("If there's an account with that address, a sign-in link is on its way."),
+    "signed-out": N_("You're signed out."),
+    "recovery-sent": N_(
+        "If there's an account with that address, a link to set a new password is on its way."
+    ),
+    "owned": N_("You already have access, so there's nothing to pay."),
+    "billing-changed": N_("Stripe has your change. It will show here in a moment."),
+    "change-sent": N_("We've sent a link to the new address. Nothing changes until you open it."),
+    "email-changed": N_("Your email address has changed. Use the new one to sign in from now on."),
+    "password-set": N_("Your password is set. You've been signed out everywhere else."),
+    "app-added": N_("Authenticator app set up. You've been signed out everywhere else."),
+    "passkey-added": N_("Passkey added. You've been signed out everywhere else."),
     "factors-removed": "Second factors removed. They have been told by email.",
-    "factor-removed": "Removed. You've been signed out everywhere else.",
-    "session-ended": "Session ended. Whoever was using it has to sign in again.",
+    "factor-removed": N_("Removed. You've been signed out everywhere else."),
+    "session-ended": N_("Session ended. Whoever was using it has to sign in again."),
     "signed-out-there": "They are signed out there.",
 }
 SOURCES: dict[str, str] = {
@@ -582,6 +591,15 @@ SIGN_IN_METHODS = {
     "admin": "by an admin",
 }
 
+SIGNED_IN = {
+    "password": N_("Signed in with a password"),
+    "link": N_("Signed in with an emailed link"),
+    "passkey": N_("Signed in with a passkey"),
+    "app": N_("Signed in with a code"),
+    "recovery_code": N_("Signed in with a recovery code"),
+    "admin": N_("Signed in by an admin"),
+}
+
 
 def plain(name: str) -> str:
     """An id as words, where there is no label for it."""
@@ -596,6 +614,11 @@ def upfirst(text: str) -> str:
 def obstacle(found: Obstacle) -> str:
     """What keeps buyers from a checkout, and what an admin can do about it."""
     return OBSTACLES[found]
+
+
+def notice(done: str) -> str:
+    """What a page says after something was done; empty if nothing."""
+    return _(NOTICES.get(done, ""))
 
 
 def activity(type_: str) -> str:
@@ -646,6 +669,11 @@ def sign_in_method(via: str) -> str:
     return SIGN_IN_METHODS[via]
 
 
+def signed_in(via: str) -> str:
+    """How somebody signed in, as a whole."""
+    return _(SIGNED_IN[via])
+
+
 def line_icon(type_: str) -> tuple[str, str]:
     """The icon of an activity type and its tone."""
     return ICONS.get(type_, ("person", ""))
@@ -693,39 +721,43 @@ def line_due(line: Any) -> Markup:
 
 def money_note(state: str) -> str:
     """What a buyer should know about this state of a purchase's money; empty if nothing."""
-    return MONEY_NOTES.get(state, "")
+    return _(MONEY_NOTES.get(state, ""))
 
 
 def remedy_badge(remedy: str) -> str:
     """The state of a subscription that has to be mended."""
-    return REMEDIES[remedy][0]
+    return _(REMEDIES[remedy][0])
 
 
 def remedy_button(remedy: str) -> str:
     """The label of the button that mends a subscription."""
-    return REMEDIES[remedy][1]
+    return _(REMEDIES[remedy][1])
 
 
 def remedy_sentence(remedy: str) -> str:
     """What is wrong with a subscription, and what mends it."""
-    return REMEDIES[remedy][2]
+    return _(REMEDIES[remedy][2])
 
 
 def belongings(side: Any) -> list[str]:
     """What would move with an account in a merge, for a `merge_requests.Side`."""
+    subscriptions, orders, customers = side.subscriptions, side.orders, side.customers
     counts = (
-        (side.subscriptions, "subscription"),
-        (side.orders, "purchase"),
-        (side.customers, "billing account"),
+        (
+            subscriptions,
+            ngettext("%(count)s subscription", "%(count)s subscriptions", subscriptions),
+        ),
+        (orders, ngettext("%(count)s purchase", "%(count)s purchases", orders)),
+        (customers, ngettext("%(count)s billing account", "%(count)s billing accounts", customers)),
     )
-    return [f"Access to {name}" for name in side.products] + [
-        counted(count, noun) for count, noun in counts if count
-    ]
+    access = [_("Access to %(name)s", name=name) for name in side.products]
+    return access + [said for count, said in counts if count]
 
 
 def money_state(name: str) -> tuple[str, str]:
     """What a purchase's state is called, and the tone of its badge."""
-    return MONEY_STATES.get(name, (plain(name), ""))
+    said, tone = MONEY_STATES.get(name, (plain(name), ""))
+    return _(said), tone
 
 
 def reason(name: str | None) -> str:
@@ -740,7 +772,7 @@ def browser(agent: str) -> str:
     program = next((name for sign, name in programs.items() if sign in agent), None)
     program = program or ("Safari" if "Safari" in agent else agent.partition("/")[0][:40])
     system = next((name for sign, name in systems.items() if sign in agent), None)
-    return f"{program} on {system}" if system else program
+    return _("%(program)s on %(system)s", program=program, system=system) if system else program
 
 
 def progress(link: Any) -> str:

@@ -1,22 +1,26 @@
 """Times for people: in UTC here, and in the reader's own time zone once latchkey.js has run."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime, format_timedelta
 from markupsafe import Markup
 
+from latchkey import languages
+from latchkey.languages import _, long_day
+
 LATE = timedelta(minutes=1)
 
 
 def when(moment: datetime | None) -> Markup:
     """Day and time, with the exact time on hover."""
-    return _time(moment, "d MMM y, HH:mm", suffix=" UTC")
+    return _time(moment, lambda utc: f"{_minute(utc)} UTC")
 
 
 def day(moment: datetime | None) -> Markup:
     """The day, with the exact time on hover."""
-    return _time(moment, "d MMMM y", show="day")
+    return _time(moment, long_day, show="day")
 
 
 def month(moment: datetime) -> str:
@@ -30,9 +34,11 @@ def ago(moment: datetime | None) -> Markup:
         return Markup("")
     gone = datetime.now(UTC) - moment
     if abs(gone) < timedelta(seconds=10):
-        return _time(moment, "", show="ago", text="just now")
-    text = format_timedelta(-gone, add_direction=True, threshold=1.2, locale="en")
-    return _time(moment, "", show="ago", text=text)
+        return _time(moment, lambda _utc: _("just now"), show="ago")
+    text = format_timedelta(
+        -gone, add_direction=True, threshold=1.2, locale=languages.current().locale
+    )
+    return _time(moment, lambda _utc: text, show="ago")
 
 
 def late(done: datetime | None, due: datetime | None) -> bool:
@@ -87,15 +93,17 @@ def days_between(first: str, last: str) -> tuple[datetime | None, datetime | Non
     return since, until
 
 
-def _time(
-    moment: datetime | None, pattern: str, *, show: str = "", suffix: str = "", text: str = ""
-) -> Markup:
+def _minute(moment: datetime) -> str:
+    """A day and time, briefly."""
+    if languages.current() is languages.ENGLISH:
+        return str(format_datetime(moment, "d MMM y, HH:mm", locale="en"))
+    return str(format_datetime(moment, "medium", locale=languages.current().locale))
+
+
+def _time(moment: datetime | None, said: Callable[[datetime], str], *, show: str = "") -> Markup:
     if moment is None:
         return Markup("")
     utc = moment.astimezone(UTC)
     return Markup('<time datetime="{}" data-show="{}" title="{} UTC">{}</time>').format(
-        utc.isoformat(),
-        show,
-        utc.strftime("%Y-%m-%d %H:%M:%S"),
-        text or format_datetime(utc, pattern, locale="en") + suffix,
+        utc.isoformat(), show, utc.strftime("%Y-%m-%d %H:%M:%S"), said(utc)
     )

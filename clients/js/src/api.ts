@@ -3596,7 +3596,10 @@ export interface components {
              */
             audience: string;
         };
-        /** User */
+        /**
+         * User
+         * @description A user. `locale` is the language that they read, as a BCP 47 tag; null if it isn't known.
+         */
         User: {
             /** Id */
             id: number;
@@ -3606,6 +3609,8 @@ export interface components {
             name: string | null;
             /** Role */
             role: string;
+            /** Locale */
+            locale: string | null;
             /**
              * Created At
              * Format: date-time

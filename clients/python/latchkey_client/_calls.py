@@ -1,6 +1,6 @@
 """A method for each call of the JSON API. Written by `make clients`; don't edit it by hand.
 
-Made from c897e8c374832ae3e0d1d8b67c4bc8b11f083f49651e6c28d915f2d1fe1617d3
+Made from 237c11e69b1af379059d59d85414c5898162a437e724c73b289cc9090c96fe68
 """
 
 from abc import ABC, abstractmethod

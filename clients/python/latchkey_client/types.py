@@ -1002,10 +1002,15 @@ class TokenRequest(TypedDict):
 
 
 class User(TypedDict):
+    """
+    A user. `locale` is the language that they read, as a BCP 47 tag; null if it isn't known.
+    """
+
     id: int
     email: str
     name: str | None
     role: str
+    locale: str | None
     created_at: str
     customers: list[Customer]
     communities: list[CommunityAccount]

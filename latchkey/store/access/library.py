@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from latchkey.languages import N_
 from latchkey.rules.remedies import Remedy, remedy
 from latchkey.store.pool import Connection
 
@@ -88,14 +89,14 @@ class Card:
         if not self.sold:
             return None
         if self.access_mode == "signed_in":
-            return "Sign in to open"
+            return N_("Sign in to open")
         if self.purchase_method == "sales_page" and self.has_sales_page:
-            return "Learn more"
+            return N_("Learn more")
         if self.checkout_target == "external":
-            return "Get it"
+            return N_("Get it")
         if len(self.offered) > 1:
-            return "See prices"
-        return "Subscribe" if self.interval else "Buy"
+            return N_("See prices")
+        return N_("Subscribe") if self.interval else N_("Buy")
 
 
 _CARDS = """

@@ -30,8 +30,9 @@ class OutMail:
     product it mentions.
 
     `name` is that of the person at a proven address: a name that was typed at a checkout isn't
-    sent to an address that somebody typed there. `issue` counts how often it was resent; its link
-    is valid from `issued_at` on. Without a `user_id` it goes to somebody who has no account.
+    sent to an address that somebody typed there. `language` is the code of the language that the
+    person reads, if it is known. `issue` counts how often it was resent; its link is valid from
+    `issued_at` on. Without a `user_id` it goes to somebody who has no account.
     """
 
     id: int
@@ -41,6 +42,7 @@ class OutMail:
     email: str
     name: str | None
     role: str
+    language: str | None
     link_epoch: int
     product_id: str | None
     product_name: str | None
@@ -60,7 +62,8 @@ class OutMail:
 _SELECT = """
 select m.id, m.key, m.kind, m.user_id, coalesce(m.to_email, u.email) as email,
        case when m.to_email is null and u.proven_at is not null then u.name end as name,
-       coalesce(u.role, 'member') as role, coalesce(u.link_epoch, 0) as link_epoch, m.product_id,
+       coalesce(u.role, 'member') as role, coalesce(u.locale, m.data ->> 'language') as language,
+       coalesce(u.link_epoch, 0) as link_epoch, m.product_id,
        p.name as product_name, m.data, m.state, m.pace, m.attempts, m.error, m.due_at, m.issue,
        m.issued_at, m.created_at, m.sent_at,
        coalesce((select jsonb_agg(jsonb_build_object('name', x.name, 'slug', x.slug,
@@ -294,8 +297,8 @@ async def sample(connection: Connection, kind: str, *, user_id: int) -> OutMail 
         return newest[0]
     row = await connection.fetchrow(
         """
-        select u.id as user_id, u.email, u.name, u.role, u.link_epoch, p.id as product_id,
-               p.name as product_name, now() as moment,
+        select u.id as user_id, u.email, u.name, u.role, u.locale as language, u.link_epoch,
+               p.id as product_id, p.name as product_name, now() as moment,
                case when p.id is null then '[]'::jsonb
                     else jsonb_build_array(jsonb_build_object('name', p.name, 'slug', p.slug,
                                                          'status', 'live'))

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import asyncpg
 
 from latchkey.addresses import email_key
+from latchkey.languages import _
 from latchkey.rules.remedies import Remedy, remedy
 from latchkey.rules.vocabulary import ActivityType, Cause
 from latchkey.store.feed import mails, unsubscribed
@@ -211,6 +212,11 @@ async def ask_change(connection: Connection, user_id: int, email: str) -> None:
     )
 
 
+async def choose_language(connection: Connection, user_id: int, code: str) -> None:
+    """Keep the language that a user reads."""
+    await connection.execute("update users set locale = $2 where id = $1", user_id, code)
+
+
 class ChangeRefusedError(Exception):
     """The address can't be changed. The message says why and what to do."""
 
@@ -237,15 +243,17 @@ async def open_change(connection: Connection, change_id: int, *, user_id: int) -
     )
     if row is None or row["over"] or row["older"]:
         raise ChangeRefusedError(
-            "This link is no longer valid. Request the change again in your account."
+            _("This link is no longer valid. Request the change again in your account.")
         )
     if row["user_id"] != user_id:
         raise ChangeRefusedError(
-            "Another account asked for this change. Sign in with that account, and open the link"
-            " again."
+            _(
+                "Another account asked for this change. Sign in with that account, and open the"
+                " link again."
+            )
         )
     if row["confirmed_at"] is not None:
-        raise ChangeRefusedError("This link was used already: the address is changed.")
+        raise ChangeRefusedError(_("This link was used already: the address is changed."))
     return EmailChange(row["id"], row["user_id"], row["email"], row["old_email"])
 
 
@@ -264,7 +272,7 @@ async def confirm_change(connection: Connection, change_id: int, *, user_id: int
         change_id,
     )
     if not fresh:
-        raise ChangeRefusedError("This link was used already: the address is changed.")
+        raise ChangeRefusedError(_("This link was used already: the address is changed."))
     try:
         async with connection.transaction():
             await connection.execute(
@@ -277,8 +285,10 @@ async def confirm_change(connection: Connection, change_id: int, *, user_id: int
             )
     except asyncpg.UniqueViolationError:
         raise ChangeRefusedError(
-            "This address already has its own account here. Sign in with it, or ask the site to"
-            " merge both accounts."
+            _(
+                "This address already has its own account here. Sign in with it, or ask the site to"
+                " merge both accounts."
+            )
         ) from None
     await other_payers.proven(connection, change.user_id, change.email)
     if email_key(change.email) != email_key(change.old_email):

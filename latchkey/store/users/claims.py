@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from latchkey.addresses import email_key
+from latchkey.languages import _
 from latchkey.rules.vocabulary import ActivityType, Cause
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.feed.outgoing import Mail, write_mails
@@ -60,15 +61,17 @@ async def open_claim(connection: Connection, claim_id: int, *, user_id: int) -> 
     )
     if row is None or row["over"]:
         raise ClaimRefusedError(
-            "This link is older than 48 hours. Ask for a new one in your account."
+            _("This link is older than 48 hours. Ask for a new one in your account.")
         )
     if row["user_id"] != user_id:
         raise ClaimRefusedError(
-            "Another account requested this. Sign in with that account. If you didn't request it,"
-            " you can ignore this."
+            _(
+                "Another account requested this. Sign in with that account. If you didn't request"
+                " it, you can ignore this."
+            )
         )
     if row["confirmed_at"] is not None:
-        raise ClaimRefusedError("This link was used already: what was bought under it is yours.")
+        raise ClaimRefusedError(_("This link was used already: what was bought under it is yours."))
     return Claim(row["id"], row["user_id"], row["email"])
 
 
@@ -87,7 +90,7 @@ async def confirm(connection: Connection, claim_id: int, *, user_id: int) -> Cla
         claim_id,
     )
     if not fresh:
-        raise ClaimRefusedError("This link was used already: what was bought under it is yours.")
+        raise ClaimRefusedError(_("This link was used already: what was bought under it is yours."))
     holder = await users.by_email(connection, claim.email)
     if holder is not None and holder.id != user_id:
         await _take_over(connection, claim, holder)
@@ -116,8 +119,10 @@ async def _take_over(connection: Connection, claim: Claim, holder: users.User) -
         return
     if not holder.is_staff and await factors.asked_of(connection, holder):
         raise ClaimRefusedError(
-            "The account with this address asks for a second factor. Ask the site to merge both"
-            " accounts: its owner can then agree after signing in there."
+            _(
+                "The account with this address asks for a second factor. Ask the site to merge both"
+                " accounts: its owner can then agree after signing in there."
+            )
         )
     try:
         await merging.merge(

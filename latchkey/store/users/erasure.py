@@ -59,7 +59,7 @@ STEPS = (
     """,
     """
     update users set email = 'erased-' || id || '@erased.invalid', name = null,
-           password_hash = null, erased_at = now()
+           password_hash = null, locale = null, erased_at = now()
      where id = $1
     """,
     "delete from oauth_authorizations where user_id = $1",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from latchkey.addresses import masked
+from latchkey.languages import _
 from latchkey.rules.vocabulary import AuditAction, Cause
 from latchkey.store import audit_draft
 from latchkey.store.feed.outgoing import Mail, write_mails
@@ -269,11 +270,13 @@ async def open_request(connection: Connection, request_id: int, *, user_id: int)
     request = await find(connection, request_id)
     if request is None or request.state in ("expired", "replaced"):
         raise RequestRefusedError(
-            "This link is no longer valid. It ends after 48 hours, when one of the two accounts"
-            " changes, or when the site sends a new one."
+            _(
+                "This link is no longer valid. It ends after 48 hours, when one of the two accounts"
+                " changes, or when the site sends a new one."
+            )
         )
     if user_id not in request.waits_for:
-        raise RequestRefusedError("This has already been answered.")
+        raise RequestRefusedError(_("This has already been answered."))
     return request
 
 

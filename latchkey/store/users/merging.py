@@ -9,6 +9,7 @@ from typing import Any
 
 import asyncpg
 
+from latchkey.languages import _
 from latchkey.rules.vocabulary import ActivityType, Cause, Reason
 from latchkey.store import audit_draft
 from latchkey.store.communities import accounts
@@ -150,18 +151,20 @@ async def _drop(connection: Connection, *, into: int, other: int) -> None:
 def check(people: dict[int, Any], *, into: int, other: int) -> None:
     """Raises `NotMergeableError` for users who can't be merged; `people` are their rows."""
     if into == other:
-        raise NotMergeableError("This is already the same user.")
+        raise NotMergeableError(_("This is already the same user."))
     missing = [user_id for user_id in (into, other) if user_id not in people]
     if missing:
-        raise NotMergeableError(f"There is no user {missing[0]}.")
+        raise NotMergeableError(_("There is no user %(missing)s.", missing=missing[0]))
     if people[other]["role"] != "member":
         raise NotMergeableError(
-            "The user to merge is on the site's team: keep that one and merge the other, or remove"
-            " the role first."
+            _(
+                "The user to merge is on the site's team: keep that one and merge the other, or"
+                " remove the role first."
+            )
         )
     if any(person["erased_at"] is not None for person in people.values()):
         raise NotMergeableError(
-            "One of the two has been erased, so there is nothing left to merge."
+            _("One of the two has been erased, so there is nothing left to merge.")
         )
 
 
@@ -169,6 +172,7 @@ def _plain(row: Any) -> dict[str, Any]:
     """What an undo may need from the other user's row, without the password."""
     names = (
         "id", "email", "name", "role", "link_epoch", "created_at", "last_seen_at", "proven_at",
+        "locale",
     )  # fmt: skip
     return {
         name: value.isoformat() if isinstance(value := row[name], datetime) else value

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import asyncpg
 
+from latchkey.languages import _
 from latchkey.store.pool import Connection
 from latchkey.store.users import factors
 
@@ -72,7 +73,9 @@ async def add(
     """Add a passkey. Raises `PasskeyNotAddedError`. The caller opens the transaction."""
     await connection.execute("select from users where id = $1 for update", user_id)
     if len(await credentials(connection, user_id)) >= MOST:
-        raise PasskeyNotAddedError(f"You have {MOST} passkeys. Remove one before you add another.")
+        raise PasskeyNotAddedError(
+            _("You have %(most)s passkeys. Remove one before you add another.", most=MOST)
+        )
     try:
         async with connection.transaction():
             await connection.execute(
@@ -87,7 +90,7 @@ async def add(
                 sign_count,
             )
     except asyncpg.UniqueViolationError:
-        raise PasskeyNotAddedError("This passkey has already been added.") from None
+        raise PasskeyNotAddedError(_("This passkey has already been added.")) from None
     await factors.note(connection, user_id, "passkey_added", detail=name)
 
 

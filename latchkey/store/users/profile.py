@@ -11,7 +11,9 @@ from latchkey.store.pool import Connection
 from latchkey.store.purchases.subscription_list import CANCELLED_BY
 
 _EXPORTED = {
-    "user": """select id, email, name, role, created_at, last_seen_at from users where id = $1""",
+    "user": """
+        select id, email, name, role, locale, created_at, last_seen_at from users where id = $1
+    """,
     "stripe_customers": "select id, email, name, livemode from customers where user_id = $1",
     "access": """
         select g.product_id, p.name as product, g.source, g.source_id, g.since, g.until,

@@ -182,13 +182,13 @@ async def _bring_back(connection: Connection, user: dict[str, Any], into: int) -
     await connection.execute(
         """
         insert into users (id, email, email_key, name, role, link_epoch, created_at, last_seen_at,
-                           proven_at)
+                           proven_at, locale)
         overriding system value
         select id, email, $2, name, role, coalesce(link_epoch, 0) + 1, created_at,
-               last_seen_at, proven_at
+               last_seen_at, proven_at, locale
           from jsonb_to_record($1::jsonb) as kept (id bigint, email text, name text, role text,
                link_epoch integer, created_at timestamptz, last_seen_at timestamptz,
-               proven_at timestamptz)
+               proven_at timestamptz, locale text)
         """,
         user,
         email_key(user["email"]),

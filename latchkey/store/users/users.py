@@ -9,13 +9,14 @@ from latchkey.store.feed import text_search
 from latchkey.store.pool import Connection
 
 ADMIN_ROLES = ("support", "admin", "owner")
-_FIELDS = "id, email, name, role, password_hash, link_epoch, created_at, last_seen_at"
+_FIELDS = "id, email, name, role, password_hash, link_epoch, locale, created_at, last_seen_at"
 
 
 @dataclass(frozen=True)
 class User:
     """`role` is member, support, admin or owner. `link_epoch` is part of every link that signs the
-    user in. `acted_by` is the address of the admin who is impersonating this user."""
+    user in. `locale` is the code of the language that they read, if it is known. `acted_by` is the
+    address of the admin who is impersonating this user."""
 
     id: int
     email: str
@@ -23,6 +24,7 @@ class User:
     role: str
     password_hash: str | None
     link_epoch: int
+    locale: str | None
     created_at: datetime
     last_seen_at: datetime | None
     acted_by: str | None = None

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from latchkey import languages
 from latchkey.store import site_settings
 from latchkey.store.users import team, users
 from web import theme
@@ -31,10 +32,17 @@ def _colour(value: str) -> str:
     return value.lower()
 
 
+def _language(value: str) -> str:
+    if value not in languages.LANGUAGES:
+        raise ValueError("must be one of the languages in the list")
+    return value
+
+
 class Look(Input):
     """What the site settings form sends."""
 
     name: Name
+    language: Annotated[str, AfterValidator(_language)]
     logo_url: Url | None = None
     colour: Annotated[str, AfterValidator(_colour)]
     public_content: bool
@@ -78,6 +86,7 @@ async def look(request: Request) -> Response:
     fields = await form(request)
     values: dict[str, Any] = {
         "name": text(fields, "name"),
+        "language": text(fields, "language") or site.look.language,
         "logo_url": text(fields, "logo_url") or None,
         "colour": text(fields, "colour"),
         "public_content": text(fields, "public_content") == "yes",

@@ -6,12 +6,14 @@ from starlette.routing import Route
 
 from latchkey import dispatch, password_rules, passwords, signin_links
 from latchkey.addresses import email_key
+from latchkey.languages import _
 from latchkey.store import audit_draft, site_settings
 from latchkey.store.purchases import second_subscriptions
 from latchkey.store.stripe import portal
 from latchkey.store.users import account, sessions, signin, users
 from web import billing
 from web.inputs import shown_address
+from web.language import stripe_locale
 from web.numbers import number
 from web.pages.errors import NotFoundError
 from web.pages.guard import (
@@ -87,9 +89,9 @@ async def manage(request: Request) -> Response:
             else None
         )
     if not customers or not site.portal:
-        raise NotFoundError("Your account doesn't have any billing to manage.")
+        raise NotFoundError(_("Your account doesn't have any billing to manage."))
     if subscription and owner is None:
-        raise NotFoundError("This subscription isn't in your account.")
+        raise NotFoundError(_("This subscription isn't in your account."))
     chosen = owner or (text(fields, "customer") if fields else "")
     if not chosen and len(customers) == 1:
         chosen = customers[0].id
@@ -99,7 +101,7 @@ async def manage(request: Request) -> Response:
     if fields is None or not chosen:
         return page(request, "member/billing.html", customers=customers)
     if chosen not in {customer.id for customer in customers}:
-        raise NotFoundError("This billing account isn't yours.")
+        raise NotFoundError(_("This billing account isn't yours."))
     if not await _may_ask_stripe(request):
         return _too_often(request)
     return await _portal(request, chosen, flow=flow, subscription=subscription or None)
@@ -109,15 +111,23 @@ async def _portal(
     request: Request, customer: str, *, flow: str | None, subscription: str | None
 ) -> Response:
     try:
-        url = await billing.portal(site_of(request), customer, flow=flow, subscription=subscription)
+        url = await billing.portal(
+            site_of(request),
+            customer,
+            flow=flow,
+            subscription=subscription,
+            locale=stripe_locale(request),
+        )
     except billing.ChangedError:
         return page(
             request,
             "message.html",
             409,
-            heading="This subscription has changed",
-            text="In Stripe it has already ended, or is set to end. Nothing was changed just now."
-            " Your account shows what applies in a moment.",
+            heading=_("This subscription has changed"),
+            text=_(
+                "In Stripe it has already ended, or is set to end. Nothing was changed just now."
+                " Your account shows what applies in a moment."
+            ),
             back="/account",
         )
     except (dispatch.TemporalUnavailableError, dispatch.WorkflowFailedError):
@@ -127,9 +137,11 @@ async def _portal(
             request,
             "message.html",
             404,
-            heading="No billing to manage",
-            text="This billing account was deleted in Stripe, so there's nothing left to manage or"
-            " pay. If that's a surprise, please contact us.",
+            heading=_("No billing to manage"),
+            text=_(
+                "This billing account was deleted in Stripe, so there's nothing left to manage or"
+                " pay. If that's a surprise, please contact us."
+            ),
             back="/account",
         )
     return leave(request, url)
@@ -141,7 +153,7 @@ async def receipt(request: Request) -> Response:
     source_id = text(await form(request), "source")
     async with site_of(request).pool.acquire() as connection:
         if not await portal.owns(connection, user_id=request.state.user.id, source_id=source_id):
-            raise NotFoundError("This purchase isn't in your account.")
+            raise NotFoundError(_("This purchase isn't in your account."))
     if not await _may_ask_stripe(request):
         return _too_often(request)
     try:
@@ -151,9 +163,11 @@ async def receipt(request: Request) -> Response:
             request,
             "message.html",
             404,
-            heading="No receipt",
-            text="Stripe doesn't have this purchase any more, so there's no receipt to show. If you"
-            " need one, please contact us.",
+            heading=_("No receipt"),
+            text=_(
+                "Stripe doesn't have this purchase any more, so there's no receipt to show. If you"
+                " need one, please contact us."
+            ),
             back="/account",
         )
     except (dispatch.TemporalUnavailableError, dispatch.WorkflowFailedError):
@@ -163,8 +177,8 @@ async def receipt(request: Request) -> Response:
             request,
             "message.html",
             404,
-            heading="No receipt",
-            text="There's no receipt for this purchase, because nothing was charged.",
+            heading=_("No receipt"),
+            text=_("There's no receipt for this purchase, because nothing was charged."),
             back="/account",
         )
     return leave(request, url)
@@ -195,18 +209,18 @@ async def change_email(request: Request) -> Response:
     user, typed = request.state.user, text(await form(request), "email")
     email = shown_address(typed)
     if email is None:
-        error = "That isn't a valid email address. Try something like ada@example.com."
+        error = _("That isn't a valid email address. Try something like ada@example.com.")
         return await _settings(request, errors={"email": error}, email=typed)
     if email_key(email) == email_key(user.email):
         return await _settings(
-            request, errors={"email": "That's already your email address."}, email=email
+            request, errors={"email": _("That's already your email address.")}, email=email
         )
     async with site_of(request).pool.acquire() as connection, connection.transaction():
         if not await signin.try_once(
             connection, f"email change {user.id}", most=CHANGES_PER_HOUR, seconds=3600
         ):
             audit_draft.refuse()
-            error = "You've asked for this several times. Please try again in an hour."
+            error = _("You've asked for this several times. Please try again in an hour.")
             return await _settings(request, errors={"email": error}, email=email, status=429)
         await account.ask_change(connection, user.id, email)
     return redirect("/account/settings?done=change-sent")
@@ -232,7 +246,7 @@ async def confirm_email(request: Request) -> Response:
             request,
             "message.html",
             400,
-            heading="Your email address wasn't changed",
+            heading=_("Your email address wasn't changed"),
             text=str(refused),
             back="/account/settings",
         )
@@ -250,11 +264,13 @@ async def change_password(request: Request) -> Response:
             connection, f"password change {user.id}", most=10, seconds=900
         )
     if not allowed:
-        error = "Too many attempts. Please wait 15 minutes."
+        error = _("Too many attempts. Please wait 15 minutes.")
         return await _settings(request, errors={"password": error}, status=429)
     known = user.password_hash is None or session_of(request).came_by_link
     if not known and not await passwords.matches(user.password_hash, old):
-        return await _settings(request, errors={"current": "Your current password is incorrect."})
+        return await _settings(
+            request, errors={"current": _("Your current password is incorrect.")}
+        )
     async with site_of(request).pool.acquire() as connection:
         site = await site_settings.read(connection)
     wrong = password_rules.weakness(new, staff=user.is_staff, names=[user.email, site.name])
@@ -284,7 +300,7 @@ async def end_session(request: Request) -> Response:
             connection, user_id=request.state.user.id, session_id=session_id
         )
     if not ended:
-        raise NotFoundError("This session doesn't exist. It may have ended already.")
+        raise NotFoundError(_("This session doesn't exist. It may have ended already."))
     return redirect("/account/settings?done=session-ended#sessions")
 
 
@@ -311,7 +327,7 @@ async def unsubscribe(request: Request) -> Response:
             request,
             "message.html",
             400,
-            heading="Nothing was changed",
+            heading=_("Nothing was changed"),
             text=str(refused),
             back="/account/settings",
         )
@@ -373,9 +389,11 @@ def _too_often(request: Request) -> Response:
         request,
         "message.html",
         429,
-        heading="Please wait a while",
-        text="You've opened billing pages and receipts many times within the last hour. Please try"
-        " again in an hour.",
+        heading=_("Please wait a while"),
+        text=_(
+            "You've opened billing pages and receipts many times within the last hour. Please try"
+            " again in an hour."
+        ),
         back="/account",
     )
 
@@ -386,16 +404,18 @@ def _stripe_away(request: Request) -> Response:
             request,
             "message.html",
             503,
-            heading="This is a copy of the site",
-            text="Billing is managed on the site itself. Nothing was changed.",
+            heading=_("This is a copy of the site"),
+            text=_("Billing is managed on the site itself. Nothing was changed."),
             back="/account",
         )
     return page(
         request,
         "message.html",
         503,
-        heading="Stripe isn't responding",
-        text="We can't reach Stripe at the moment. Nothing was changed. Please try again in a few"
-        " minutes.",
+        heading=_("Stripe isn't responding"),
+        text=_(
+            "We can't reach Stripe at the moment. Nothing was changed. Please try again in a few"
+            " minutes."
+        ),
         back="/account",
     )

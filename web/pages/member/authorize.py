@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from latchkey.addresses import email_key
 from latchkey.jose import TokenRefusedError
+from latchkey.languages import N_, _, joined
 from latchkey.rules import oauth
 from latchkey.rules.oauth import (
     AuthorizationError,
@@ -51,7 +52,7 @@ WAITING_BY_NETWORK = 600
 """How many requests that need their user one network may have kept in an hour."""
 
 _WAY = re.compile(r"/oauth/authorize/([A-Za-z0-9_-]{20,64})")
-_OVER = "This sign-in is over. Go back to the site that you came from and start again."
+_OVER = N_("This sign-in is over. Go back to the site that you came from and start again.")
 
 
 def routes() -> list[Route]:
@@ -91,7 +92,7 @@ async def go_on(request: Request) -> Response:
     try:
         asked = oauth.parse(client.rules, waiting.parameters, frozenset())
         if not oauth.redirect_allowed(client.rules, asked.redirect_uri):
-            raise NotFoundError(_OVER)
+            raise NotFoundError(_(_OVER))
         if request.method == "POST":
             await _agreed(request, client, asked, waiting, agrees=agrees)
             waiting, client = await _waiting(request)
@@ -121,7 +122,7 @@ async def buy(request: Request) -> Response:
     """For whoever has no account yet: the product that the client is for."""
     waiting, client = await _waiting(request)
     if not client.product_required or client.product_slug is None:
-        raise NotFoundError(_OVER)
+        raise NotFoundError(_(_OVER))
     return _sell(request, client.product_slug, waiting)
 
 
@@ -153,7 +154,7 @@ async def _waiting(request: Request) -> tuple[WaitingRequest, Client]:
         waiting = await requests.find(connection, request.path_params["id"])
         client = await clients.find(connection, waiting.client_id) if waiting else None
     if waiting is None or client is None:
-        raise NotFoundError(_OVER)
+        raise NotFoundError(_(_OVER))
     return waiting, client
 
 
@@ -247,9 +248,11 @@ async def _keep(request: Request, client: Client, given: dict[str, str]) -> Resp
                 request,
                 "message.html",
                 429,
-                heading="Please wait a while",
-                text="Too many sign-ins for other sites were begun from your network within the"
-                " last hour. Try again later.",
+                heading=_("Please wait a while"),
+                text=_(
+                    "Too many sign-ins for other sites were begun from your network within the"
+                    " last hour. Try again later."
+                ),
                 back="/",
             )
         request_id = await requests.keep(connection, client.id, given)
@@ -276,8 +279,8 @@ def _ask(
                 request,
                 "message.html",
                 403,
-                heading=f"You can't sign in to {client.name}",
-                text="It is only for people who have a product that this site no longer has.",
+                heading=_("You can't sign in to %(name)s", name=client.name),
+                text=_("It is only for people who have a product that this site no longer has."),
                 back="/library",
             )
         case Step.BUY:
@@ -320,7 +323,7 @@ def _self(request: Request) -> User:
     """The user, who has to be there in person. Raises `NotYoursError` and `NotFoundError`."""
     user: User | None = request.state.user
     if user is None:
-        raise NotFoundError(_OVER)
+        raise NotFoundError(_(_OVER))
     if user.acted_by:
         raise NotYoursError
     return user
@@ -360,7 +363,7 @@ async def _answer(
     site, user = site_of(request), request.state.user
     async with site.pool.acquire() as connection, connection.transaction():
         if waiting is not None and not await requests.forget(connection, waiting.id):
-            raise NotFoundError(_OVER)
+            raise NotFoundError(_(_OVER))
         code = await authorizations.issue_code(
             connection, asked, user_id=user.id, session=session_of(request)
         )
@@ -404,7 +407,7 @@ def _stopped(request: Request, why: str) -> Response:
         request,
         "message.html",
         400,
-        heading="You can't sign in to that site",
-        text=f"{why} Nobody was signed in. Tell whoever runs the site that you came from.",
+        heading=_("You can't sign in to that site"),
+        text=joined(why, _("Nobody was signed in. Tell whoever runs the site that you came from.")),
         back="/",
     )

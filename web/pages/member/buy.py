@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey import dispatch, references, signin_links
+from latchkey.languages import _, joined
 from latchkey.store.access import grants
 from latchkey.store.products import abandoned_checkouts, checkout, products
 from latchkey.store.products.checkout import Selling
@@ -19,6 +20,7 @@ from latchkey.store.users import signin
 from latchkey.store.users.users import User
 from latchkey.vault import Purpose
 from web import billing, checkouts
+from web.language import stripe_locale
 from web.numbers import number
 from web.pages.errors import NotFoundError
 from web.pages.guard import NotYoursError, TooManyError, redirect, visitor_page
@@ -76,7 +78,7 @@ async def _for_sale(request: Request) -> tuple[Product, Selling]:
     async with site_of(request).pool.acquire() as connection:
         product = await products.find(connection, request.path_params["slug"])
         if product is None or (product.status != "live" and not (user and user.is_staff)):
-            raise NotFoundError("This product doesn't exist.")
+            raise NotFoundError(_("This product doesn't exist."))
         user_id = user.id if user else None
         return product, await checkout.selling_to(connection, product.id, user_id)
 
@@ -150,6 +152,8 @@ def _by_payment_link(request: Request, product: Product, selling: Selling) -> Re
     assert link is not None, "it leads somewhere"
     assert link.url is not None, "an open link has an address"
     query = passed_on(request, promotion=selling.promotion_codes)
+    if locale := stripe_locale(request):
+        query.append(("locale", locale))
     if user:
         reference = references.sign(user.id, product.id, vault=site_of(request).keyring.vault)
         query += [("client_reference_id", reference), ("locked_prefilled_email", user.email)]
@@ -190,8 +194,10 @@ async def _by_session(
             connection, f"checkout {who}", most=CHECKOUTS_PER_HOUR, seconds=3600
         ):
             raise TooManyError(
-                "You've opened the checkout many times within the last hour. Please try again in an"
-                " hour."
+                _(
+                    "You've opened the checkout many times within the last hour. Please try again"
+                    " in an hour."
+                )
             )
     kept = passed_on(request)
     back = [("back", "1")]
@@ -207,6 +213,7 @@ async def _by_session(
         currency=_currency(request),
         success_url=f"{site.public_url}/checkout/success?session={{CHECKOUT_SESSION_ID}}",
         cancel_url=f"{site.public_url}/buy/{product.slug}?{cancel}",
+        locale=stripe_locale(request),
     )
     csrf_token(request)
     try:
@@ -233,17 +240,20 @@ def _checkout_away(request: Request, product: Product) -> Response:
             request,
             "message.html",
             503,
-            heading="This is a copy of the site",
-            text=f"{product.name} is sold on the site itself. Nothing was charged.",
+            heading=_("This is a copy of the site"),
+            text=_("%(name)s is sold on the site itself. Nothing was charged.", name=product.name),
             back=f"/buy/{product.slug}?back=1",
         )
     return page(
         request,
         "message.html",
         503,
-        heading="The checkout isn't available",
-        text=f"We can't open the checkout for {product.name} at the moment, and you haven't been"
-        " charged. Please try again in a few minutes.",
+        heading=_("The checkout isn't available"),
+        text=_(
+            "We can't open the checkout for %(name)s at the moment, and you haven't been"
+            " charged. Please try again in a few minutes.",
+            name=product.name,
+        ),
         back=f"/buy/{product.slug}?back=1",
     )
 
@@ -251,14 +261,15 @@ def _checkout_away(request: Request, product: Product) -> Response:
 def _not_for_sale(request: Request, product: Product, selling: Selling) -> Response:
     user: User | None = request.state.user
     if selling.obstacle is None:
-        heading, begin = "can't be bought here", "It isn't for sale at the moment."
+        heading = _("%(name)s can't be bought here", name=product.name)
+        begin = _("It isn't for sale at the moment.")
     else:
-        heading, begin = "can't be bought at the moment", "Its checkout is closed."
-    text = f"{begin} If somebody sent you here to buy it, please ask them how to get it."
+        heading = _("%(name)s can't be bought at the moment", name=product.name)
+        begin = _("Its checkout is closed.")
+    text = joined(begin, _("If somebody sent you here to buy it, please ask them how to get it."))
     back = "/library"
     if selling.obstacle and user and user.is_staff:
         text, back = labels.obstacle(selling.obstacle), f"/admin/products/{product.id}/checkout"
-    heading = f"{product.name} {heading}"
     return page(request, "message.html", 404, heading=heading, text=text, back=back)
 
 
@@ -383,14 +394,14 @@ async def again(request: Request) -> Response:
         abandoned = await abandoned_checkouts.find(connection, found)
         product = await products.find(connection, abandoned.product_id) if abandoned else None
         if abandoned is None or product is None:
-            return _link_over(request, "This link is no longer valid.")
+            return _link_over(request, _("This link is no longer valid."))
         served = await abandoned_checkouts.is_served(
             connection, abandoned.user_id, product.id, key=abandoned.email_key
         )
         sold = await abandoned_checkouts.is_sold(connection, product.id, abandoned.price_id)
     if served and abandoned.user_id is None:
         return _link_over(
-            request, "There's nothing to pay: it is open to you, or your payment is on its way."
+            request, _("There's nothing to pay: it is open to you, or your payment is on its way.")
         )
     if served:
         user: User | None = request.state.user
@@ -407,7 +418,7 @@ def _link_over(request: Request, text: str) -> Response:
         request,
         "message.html",
         404,
-        heading="This checkout is over",
+        heading=_("This checkout is over"),
         text=text,
         back="/library",
     )
@@ -418,8 +429,10 @@ def _nothing_bought(request: Request) -> Response:
         request,
         "message.html",
         404,
-        heading="We can't find this purchase",
-        text="This link doesn't belong to a completed checkout. If you paid, use the link in the"
-        " email about your purchase.",
+        heading=_("We can't find this purchase"),
+        text=_(
+            "This link doesn't belong to a completed checkout. If you paid, use the link in the"
+            " email about your purchase."
+        ),
         back="/library",
     )

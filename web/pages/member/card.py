@@ -6,10 +6,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey import dispatch, signin_links
+from latchkey.languages import _
 from latchkey.store import site_settings
 from latchkey.store.purchases import reminders
 from latchkey.store.users import signin
 from web import billing
+from web.language import stripe_locale
 from web.pages.guard import form, visitor_page
 from web.pages.leaving import leave
 from web.pages.render import page
@@ -32,7 +34,7 @@ async def update(request: Request) -> Response:
     try:
         link = signin_links.read_card(request.path_params["token"], secrets=site.secrets)
     except signin_links.LinkRefusedError as refused:
-        return _message(request, 400, "This link isn't valid", str(refused))
+        return _message(request, 400, _("This link isn't valid"), str(refused))
     async with site.pool.acquire() as connection:
         wanted = await site_settings.read(connection)
         found = await reminders.card_page(
@@ -45,9 +47,11 @@ async def update(request: Request) -> Response:
         return _message(
             request,
             404,
-            "There's nothing to update",
-            "The subscription is over, or your account has changed since the email was sent. Sign"
-            " in to see what applies.",
+            _("There's nothing to update"),
+            _(
+                "The subscription is over, or your account has changed since the email was sent."
+                " Sign in to see what applies."
+            ),
         )
     if request.method == "GET":
         return page(request, "member/card.html", subscription=found)
@@ -58,23 +62,28 @@ async def update(request: Request) -> Response:
         )
     if not allowed:
         return _message(
-            request, 429, "Too many attempts", "Please wait an hour, then open the link again."
+            request,
+            429,
+            _("Too many attempts"),
+            _("Please wait an hour, then open the link again."),
         )
     try:
-        url = await billing.portal(site, found.customer_id, flow=UPDATE_CARD)
+        url = await billing.portal(
+            site, found.customer_id, flow=UPDATE_CARD, locale=stripe_locale(request)
+        )
     except (dispatch.TemporalUnavailableError, dispatch.WorkflowFailedError):
         return _message(
             request,
             503,
-            "Stripe can't be reached right now",
-            "Nothing was changed. Please open the link again in a few minutes.",
+            _("Stripe can't be reached right now"),
+            _("Nothing was changed. Please open the link again in a few minutes."),
         )
     if url is None:
         return _message(
             request,
             404,
-            "There's nothing to update",
-            "This billing account was deleted in Stripe, so there's nothing left to pay.",
+            _("There's nothing to update"),
+            _("This billing account was deleted in Stripe, so there's nothing left to pay."),
         )
     return leave(request, url)
 

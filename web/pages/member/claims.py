@@ -6,6 +6,7 @@ from starlette.routing import Route
 
 from latchkey import signin_links
 from latchkey.addresses import email_key
+from latchkey.languages import _
 from latchkey.store.users import claims, identity, signin
 from web.inputs import shown_address
 from web.pages.guard import form, member_page, redirect, text
@@ -30,16 +31,16 @@ async def ask(request: Request) -> Response:
     user, typed = request.state.user, text(await form(request), "email")
     email = shown_address(typed)
     if email is None:
-        error = "That isn't a valid email address. Try something like ada@example.com."
+        error = _("That isn't a valid email address. Try something like ada@example.com.")
         return await _form(request, email=typed, error=error, status=422)
     if email_key(email) == email_key(user.email):
-        error = "That's your own address. Anything bought with it is already in your account."
+        error = _("That's your own address. Anything bought with it is already in your account.")
         return await _form(request, email=email, error=error, status=422)
     async with site_of(request).pool.acquire() as connection, connection.transaction():
         if not await signin.try_once(
             connection, f"claim {user.id}", most=CLAIMS_PER_DAY, seconds=86400
         ):
-            error = "You've asked for this several times today. Please try again tomorrow."
+            error = _("You've asked for this several times today. Please try again tomorrow.")
             return await _form(request, email=email, error=error, status=429)
         await claims.ask(connection, user.id, email)
     return redirect("/account/claims?done=claim-sent")
@@ -63,7 +64,7 @@ async def confirm(request: Request) -> Response:
             request,
             "message.html",
             400,
-            heading="Nothing was changed",
+            heading=_("Nothing was changed"),
             text=str(refused),
             back="/account/claims",
         )

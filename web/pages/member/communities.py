@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from latchkey import communities as apis
 from latchkey.community_api import CommunityError
+from latchkey.languages import _
 from latchkey.store.communities import accounts, communities
 from latchkey.store.communities.accounts import AccountTakenError
 from latchkey.store.communities.communities import Community
@@ -63,9 +64,9 @@ async def connect(request: Request) -> Response:
     async with site.pool.acquire() as connection:
         community = await _open(connection, request.path_params["id"])
         if not await _may_try(connection, user.id):
-            return _busy(request, "Not connected")
+            return _busy(request, _("Not connected"))
         if not site.identity.notifies_sites:
-            return _refused(request, "This is a copy of the site. Nothing was changed.", 503)
+            return _refused(request, _("This is a copy of the site. Nothing was changed."), 503)
         state = f"{community.id}.{secrets.token_urlsafe(32)}"
         await passkeys.keep_challenge(
             connection,
@@ -96,12 +97,18 @@ async def connected(request: Request) -> Response:
         )
         if not known:
             return _refused(
-                request, "This answer is too old, or was used already. Please connect again.", 400
+                request,
+                _("This answer is too old, or was used already. Please connect again."),
+                400,
             )
         community = await _open(connection, state.partition(".")[0])
     words = COMMUNITY_WORDS[community.kind]
     if not code:
-        return _refused(request, f"You didn't agree at {words.site}, so nothing was changed.", 400)
+        return _refused(
+            request,
+            _("You didn't agree at %(site)s, so nothing was changed.", site=words.site),
+            400,
+        )
     try:
         member = await apis.identify(
             community,
@@ -125,12 +132,15 @@ async def connected(request: Request) -> Response:
     except AccountTakenError:
         return _refused(
             request,
-            f"This {words.site} account is connected to another account here. Disconnect it there"
-            f" first, or sign in to {words.site} with another one.",
+            _(
+                "This %(site)s account is connected to another account here. Disconnect it"
+                " there first, or sign in to %(site)s with another one.",
+                site=words.site,
+            ),
             409,
         )
     except LookupError:
-        raise NotFoundError("Your account isn't here any more.") from None
+        raise NotFoundError(_("Your account isn't here any more.")) from None
     return redirect("/account/communities?done=community-joined")
 
 
@@ -138,10 +148,17 @@ def _not_identified(
     request: Request, community: Community, words: CommunityWords, error: Exception
 ) -> Response:
     if isinstance(error, CommunityError) and error.of_member:
-        said = f"You signed in with an account that isn't in {community.name}. Please choose"
-        return _refused(request, f"{said} {community.name} at {words.site}.", 409)
+        said = _(
+            "You signed in with an account that isn't in %(name)s. Please choose %(name)s at"
+            " %(site)s.",
+            name=community.name,
+            site=words.site,
+        )
+        return _refused(request, said, 409)
     log.error("account not connected", community=community.id, reason=str(error))
-    return _refused(request, f"{words.site} didn't confirm who you are. Please try again.", 502)
+    return _refused(
+        request, _("%(site)s didn't confirm who you are. Please try again.", site=words.site), 502
+    )
 
 
 @member_page
@@ -151,7 +168,7 @@ async def sync(request: Request) -> Response:
     await form(request)
     async with site_of(request).changing() as connection:
         if not await _may_try(connection, user_id):
-            return _busy(request, "Not looked at")
+            return _busy(request, _("Not looked at"))
         await accounts.sync(connection, user_id)
     return redirect("/account/communities?done=community-syncs")
 
@@ -166,14 +183,14 @@ async def disconnect(request: Request) -> Response:
             connection, account, user_id=request.state.user.id
         )
     if not known:
-        raise NotFoundError("This account isn't connected.")
+        raise NotFoundError(_("This account isn't connected."))
     return redirect("/account/communities?done=community-left")
 
 
 async def _open(connection: Connection, community_id: str) -> Community:
     found = await communities.find(connection, community_id)
     if found is None or not found.open:
-        raise NotFoundError("There is no such community to connect with.")
+        raise NotFoundError(_("There is no such community to connect with."))
     return found
 
 
@@ -194,18 +211,16 @@ def _proof(site: Site, state: str) -> str:
 
 
 def _busy(request: Request, heading: str) -> Response:
-    text = "You've tried this many times. Please wait an hour."
+    text = _("You've tried this many times. Please wait an hour.")
     return _refused(request, text, 429, heading=heading)
 
 
-def _refused(
-    request: Request, text: str, status: int, *, heading: str = "Not connected"
-) -> Response:
+def _refused(request: Request, text: str, status: int, *, heading: str | None = None) -> Response:
     return page(
         request,
         "message.html",
         status,
-        heading=heading,
+        heading=heading or _("Not connected"),
         text=text,
         back="/account/communities",
     )

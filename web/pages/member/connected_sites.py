@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from latchkey.languages import _
 from latchkey.store.oauth import consents
 from web.pages.errors import NotFoundError
 from web.pages.guard import NotYoursError, form, member_page, redirect
@@ -37,5 +38,5 @@ async def disconnect(request: Request) -> Response:
             connection, request.state.user.id, request.path_params["id"]
         )
     if not known:
-        raise NotFoundError("This site isn't connected to your account.")
+        raise NotFoundError(_("This site isn't connected to your account."))
     return redirect("/account/sites?done=site-disconnected")

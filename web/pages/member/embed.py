@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey import references
+from latchkey.languages import _
 from latchkey.store.access import library
 from latchkey.store.access.library import Card
 from latchkey.store.users import embedding
@@ -164,13 +165,17 @@ async def begin(request: Request) -> Response:
     named = wanted.origin in site_of(request).look.embed_origins
     if not named or len(wanted.state) > 64:
         raise NotFoundError(
-            "The page that you came from can't sign people in here. If it is yours, name its origin"
-            " under Settings, Buttons."
+            _(
+                "The page that you came from can't sign people in here. If it is yours, name its"
+                " origin under Settings, Buttons."
+            )
         )
     if len(wanted.address) > LONGEST_RETURN:
         raise NotFoundError(
-            "The address of the page that you came from is too long to come back to. Sign in from"
-            " another page of that site."
+            _(
+                "The address of the page that you came from is too long to come back to. Sign in"
+                " from another page of that site."
+            )
         )
     sealed = {"address": wanted.address, "state": wanted.state, "ends": _now() + RETURN_SECONDS}
     vault = site_of(request).keyring.vault
@@ -190,10 +195,12 @@ async def sign_in(request: Request) -> Response:
     vault = site.keyring.vault
     found = _opened(vault, request.path_params["ticket"], Purpose.EMBED_RETURN)
     if found is None:
-        raise NotFoundError("This sign-in has expired. Go back to where it began, and try again.")
+        raise NotFoundError(
+            _("This sign-in has expired. Go back to where it began, and try again.")
+        )
     wanted = _Return(found["address"], found["state"])
     if wanted.origin not in site.look.embed_origins:
-        raise NotFoundError("The page that you came from can't sign people in here any more.")
+        raise NotFoundError(_("The page that you came from can't sign people in here any more."))
     token = {
         "session": session_of(request).id,
         "origin": wanted.origin,

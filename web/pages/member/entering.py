@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from latchkey.languages import N_, _
 from latchkey.rules.forward_auth import WithoutAccess
 from latchkey.store.forward_auth import entries, sites
 from latchkey.store.forward_auth.entries import Entry
@@ -20,7 +21,7 @@ from web.pages.render import page
 from web.site import site_of
 
 _WAY = re.compile(r"/auth/enter/([A-Za-z0-9_-]{20,64})")
-_OVER = "This sign-in is over. Go back to the site that you came from and start again."
+_OVER = N_("This sign-in is over. Go back to the site that you came from and start again.")
 
 
 def routes() -> list[Route]:
@@ -81,7 +82,7 @@ async def _entry(request: Request) -> tuple[Entry, ProtectedSite]:
         entry = await entries.find(connection, request.path_params["id"])
         protected = await sites.find(connection, entry.site_id) if entry else None
     if entry is None or protected is None or not site.identity.signs_tokens:
-        raise NotFoundError(_OVER)
+        raise NotFoundError(_(_OVER))
     return entry, protected
 
 
@@ -93,11 +94,14 @@ def _without_access(request: Request, entry: Entry, protected: ProtectedSite) ->
             request,
             "message.html",
             403,
-            heading=f"You don't have access to {protected.host}",
-            text=f"You're signed in as {user.email}. If you have another account, sign out and use"
-            " that one."
+            heading=_("You don't have access to %(host)s", host=protected.host),
+            text=_(
+                "You're signed in as %(email)s. If you have another account, sign out and use"
+                " that one.",
+                email=user.email,
+            )
             if user
-            else "Access to it isn't for sale here.",
+            else _("Access to it isn't for sale here."),
             back="/library",
         )
     if len(chosen) == 1:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey import passkeys, recovery_codes, totp
+from latchkey.languages import N_, _
 from latchkey.store import audit_draft
 from latchkey.store.pool import Connection
 from latchkey.store.users import factors, sessions, signin
@@ -26,8 +27,8 @@ from web.site import site_of
 HERE = "/account/security"
 SETUP_SECONDS = 3600
 CODES_BY_QUARTER = 20
-NO_NAME = "Give the passkey a name of up to 60 characters."
-GONE = "This passkey doesn't exist. It may have been removed already."
+NO_NAME = N_("Give the passkey a name of up to 60 characters.")
+GONE = N_("This passkey doesn't exist. It may have been removed already.")
 _NAME: TypeAdapter[str] = TypeAdapter(Annotated[Name, Field(max_length=60)])
 
 log = structlog.get_logger("signin")
@@ -65,15 +66,17 @@ async def set_up_app(request: Request) -> Response:
     except (VaultError, ValueError):
         whose, made, secret = "", "0", ""
     if whose != str(user.id) or int(made) < time.time() - SETUP_SECONDS:
-        return _set_up(request, totp.new_secret(), "That took too long. Please scan the new code.")
+        return _set_up(
+            request, totp.new_secret(), _("That took too long. Please scan the new code.")
+        )
     async with site.pool.acquire() as connection:
         allowed = await signin.try_once(
             connection, f"app set-up {user.id}", most=CODES_BY_QUARTER, seconds=900
         )
     step = totp.step_of(secret, text(fields, "code")) if allowed else None
     if step is None:
-        wrong = "This code isn't right. Enter the newest one, and check your phone's clock."
-        busy = "Too many attempts. Wait 15 minutes, then try again."
+        wrong = _("This code isn't right. Enter the newest one, and check your phone's clock.")
+        busy = _("Too many attempts. Wait 15 minutes, then try again.")
         return _set_up(request, secret, wrong if allowed else busy, 422 if allowed else 429)
     async with site.pool.acquire() as connection, connection.transaction():
         sealed = site.keyring.vault.seal(secret, Purpose.APP_SECRET)
@@ -104,7 +107,7 @@ async def renew_codes(request: Request) -> Response:
     """Shows ten new recovery codes, once; earlier ones no longer work."""
     async with site_of(request).pool.acquire() as connection, connection.transaction():
         if not (await factors.of_user(connection, request.state.user.id)).any:
-            raise NotFoundError("Set up an authenticator app or a passkey first.")
+            raise NotFoundError(_("Set up an authenticator app or a passkey first."))
         await _changed(request, connection)
         return await _new_codes(request, connection, renewed=True)
 
@@ -116,7 +119,7 @@ async def options(request: Request) -> Response:
     site, user = site_of(request), request.state.user
     party = passkeys.relying_party(site.public_url)
     if party is None:
-        raise NotFoundError("This site's address doesn't allow passkeys.")
+        raise NotFoundError(_("This site's address doesn't allow passkeys."))
     async with site.pool.acquire() as connection:
         question = passkeys.ask_to_create(
             party,
@@ -135,7 +138,7 @@ async def add_passkey(request: Request) -> Response:
     fields, user = await form(request), request.state.user
     name = _name(text(fields, "name"))
     if name is None:
-        return await _page(request, errors={"name": NO_NAME})
+        return await _page(request, errors={"name": _(NO_NAME)})
     try:
         async with site_of(request).pool.acquire() as connection:
             made = await _created(request, connection, text(fields, "credential"))
@@ -151,7 +154,7 @@ async def add_passkey(request: Request) -> Response:
                 await _changed(request, connection, "passkey")
     except passkeys.PasskeyRefusedError as refused:
         log.warning("new passkey refused", reason=str(refused), user=user.id)
-        return await _page(request, "The passkey wasn't accepted. Please try again.")
+        return await _page(request, _("The passkey wasn't accepted. Please try again."))
     except stored.PasskeyNotAddedError as refused:
         return await _page(request, str(refused))
     return redirect(f"{HERE}?done=passkey-added")
@@ -165,13 +168,13 @@ async def rename_passkey(request: Request) -> Response:
     field = f"name-{passkey_id}"
     name = _name(text(await form(request), field))
     if name is None:
-        return await _page(request, errors={field: NO_NAME})
+        return await _page(request, errors={field: _(NO_NAME)})
     async with site_of(request).pool.acquire() as connection, connection.transaction():
         renamed = passkey_id and await stored.rename(
             connection, request.state.user.id, passkey_id, name
         )
     if not renamed:
-        raise NotFoundError(GONE)
+        raise NotFoundError(_(GONE))
     return redirect(f"{HERE}?done=saved")
 
 
@@ -191,7 +194,7 @@ async def remove_passkey(request: Request) -> Response:
     except factors.LastFactorError:
         return await _page(request, _last())
     if not removed:
-        raise NotFoundError(GONE)
+        raise NotFoundError(_(GONE))
     return redirect(f"{HERE}?done=factor-removed")
 
 
@@ -247,7 +250,7 @@ def _must_keep_one(request: Request) -> bool:
 
 
 def _last() -> str:
-    return (
+    return _(
         "This site requires a second factor, and this is your last one. Add another first, then"
         " remove this one."
     )

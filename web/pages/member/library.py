@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from latchkey.languages import _
 from latchkey.store import site_settings
 from latchkey.store.access import grants, library
 from latchkey.store.products import products
@@ -72,7 +73,7 @@ async def show(request: Request) -> Response:
     async with pool.acquire() as connection:
         product = await products.find(connection, request.path_params["slug"])
         if product is None or (product.status != "live" and not (user and user.is_staff)):
-            raise NotFoundError("This product doesn't exist.")
+            raise NotFoundError(_("This product doesn't exist."))
         card = await library.card(connection, user.id if user else None, product.id)
     contact = site_of(request).look.reply_to
     if user is None and product.access_mode == "public":

@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from latchkey.jose import TokenRefusedError
+from latchkey.languages import _, joined
 from latchkey.rules import oauth
 from latchkey.store.oauth import clients
 from latchkey.store.oauth.clients import Client
@@ -53,9 +54,12 @@ async def log_out(request: Request) -> Response:
             request,
             "message.html",
             400,
-            heading="You can't be signed out this way",
-            text=f"{refused} You're still signed in if you were. Tell whoever runs the site that"
-            " you came from.",
+            heading=_("You can't be signed out this way"),
+            text=joined(
+                str(refused),
+                _("You're still signed in if you were."),
+                _("Tell whoever runs the site that you came from."),
+            ),
             back="/",
         )
     user: User | None = request.state.user
@@ -108,8 +112,8 @@ async def _wish(request: Request) -> _Wish:
         return _Wish(client, None, hint)
     if client is None:
         raise _RefusedError(
-            "Where to go on (post_logout_redirect_uri) is named, but not by a client that this site"
-            " knows."
+            "Where to go on (post_logout_redirect_uri) is named, but not by a client that this"
+            " site knows."
         )
     if target not in client.post_logout_redirect_uris:
         raise _RefusedError(

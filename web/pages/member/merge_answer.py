@@ -5,6 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey import signin_links
+from latchkey.languages import _
 from latchkey.store.users import factors, merge_requests, users
 from web.pages.guard import form, text, visitor_page
 from web.pages.render import page
@@ -31,30 +32,36 @@ async def answer(request: Request) -> Response:
         if agreed and not await _proved_enough(request, user_id):
             return _said(
                 request,
-                "Please sign in first",
-                "This account asks for a second factor. Sign in to it, then open the link in the"
-                " email again.",
+                _("Please sign in first"),
+                _(
+                    "This account asks for a second factor. Sign in to it, then open the link in"
+                    " the email again."
+                ),
                 status=403,
             )
         async with site.changing() as connection:
             if not agreed:
                 await merge_requests.decline(connection, request_id, user_id=user_id)
-                return _said(request, "Nothing was changed", "We've told the site's team.")
+                return _said(request, _("Nothing was changed"), _("We've told the site's team."))
             done = await merge_requests.agree(connection, request_id, user_id=user_id)
     except (signin_links.LinkRefusedError, merge_requests.RequestRefusedError) as refused:
-        return _said(request, "Nothing was changed", str(refused), status=400)
+        return _said(request, _("Nothing was changed"), str(refused), status=400)
     if done.waits_for:
         return _said(
             request,
-            "Thank you",
-            "The owner of the other account still has to agree, by the link that we've emailed"
-            " there. Until then nothing changes.",
+            _("Thank you"),
+            _(
+                "The owner of the other account still has to agree, by the link that we've emailed"
+                " there. Until then nothing changes."
+            ),
         )
     return _said(
         request,
-        "The accounts are merged",
-        "Everything is in one account now. Sign in with either email address; emails go to the"
-        " account that stays.",
+        _("The accounts are merged"),
+        _(
+            "Everything is in one account now. Sign in with either email address; emails go to the"
+            " account that stays."
+        ),
     )
 
 

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from latchkey.languages import _
 from latchkey.store.access import library
 from latchkey.store.products import checkout, products, sales_pages
 from latchkey.store.products.checkout import Selling
@@ -32,10 +33,10 @@ async def show(request: Request) -> Response:
         product = await products.find(connection, request.path_params["slug"])
         sales_page = await sales_pages.find(connection, product.id) if product else None
         if product is None or sales_page is None:
-            raise NotFoundError("This page doesn't exist.")
+            raise NotFoundError(_("This page doesn't exist."))
         live = sales_page.status == "live" and product.status == "live"
         if not live and not (user and user.is_staff):
-            raise NotFoundError("This page doesn't exist.")
+            raise NotFoundError(_("This page doesn't exist."))
         card = await library.card(connection, user.id if user else None, product.id)
         user = request.state.user
         selling = await checkout.selling_to(connection, product.id, user.id if user else None)
@@ -66,4 +67,4 @@ async def content(
 
 
 def _verb(card: library.Card | None) -> str:
-    return "Subscribe" if card and card.interval else "Buy now"
+    return _("Subscribe") if card and card.interval else _("Buy now")

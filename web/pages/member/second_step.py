@@ -7,6 +7,7 @@ from starlette.routing import Route
 
 from latchkey import passkeys, recovery_codes, signin_links, totp
 from latchkey.addresses import masked
+from latchkey.languages import N_, _
 from latchkey.rules.vocabulary import AuditAction
 from latchkey.store import audit_draft
 from latchkey.store.pool import Connection
@@ -34,7 +35,7 @@ from web.visitors import address_of, network_of
 
 QUARTER, DAY = 900, 86_400
 CODES_BY_QUARTER, CODES_BY_DAY = 10, 50
-NOT_ACCEPTED = "This passkey wasn't accepted. Please try again, or sign in another way."
+NOT_ACCEPTED = N_("This passkey wasn't accepted. Please try again, or sign in another way.")
 
 log = structlog.get_logger("signin")
 
@@ -61,7 +62,7 @@ async def code(request: Request) -> Response:
             request,
             "message.html",
             400,
-            heading="Please sign in again",
+            heading=_("Please sign in again"),
             text=str(refused),
             back="/login",
         )
@@ -80,7 +81,7 @@ async def code(request: Request) -> Response:
         except WrongCodeError as wrong:
             status, error = wrong.status, str(wrong)
         except (signin_links.LinkRefusedError, AccountChangedError):
-            status, error = 400, "The account has changed since you began. Please sign in again."
+            status, error = 400, _("The account has changed since you began. Please sign in again.")
     async with site_of(request).pool.acquire() as connection:
         owned = await factors.of_user(connection, user.id)
     return page(
@@ -102,7 +103,7 @@ async def _who(request: Request) -> tuple[User, signin_links.Halfway | None]:
     ticket = read_cookie(request, HALFWAY_COOKIE)
     if ticket is None:
         if request.state.user is None:
-            raise signin_links.LinkRefusedError("Start with your password or a link.")
+            raise signin_links.LinkRefusedError(_("Start with your password or a link."))
         if request.state.user.acted_by:
             raise NotYoursError
         return request.state.user, None
@@ -111,7 +112,7 @@ async def _who(request: Request) -> tuple[User, signin_links.Halfway | None]:
         user = await users.by_id(connection, halfway.user_id)
         used = await signin.link_used(connection, halfway.nonce)
     if used or user is None or (user.id, user.link_epoch) != (halfway.user_id, halfway.epoch):
-        raise signin_links.LinkRefusedError("The account has changed since you began.")
+        raise signin_links.LinkRefusedError(_("The account has changed since you began."))
     return user, halfway
 
 
@@ -152,14 +153,16 @@ async def _checked(request: Request, user: User, given: str, *, warn: bool) -> s
             if await signin.try_once(connection, warned, most=1, seconds=DAY):
                 await factors.note(connection, user.id, "codes_refused")
     if not all(counted):
-        raise WrongCodeError(429, "Too many attempts. Wait 15 minutes, then try again.")
+        raise WrongCodeError(429, _("Too many attempts. Wait 15 minutes, then try again."))
     async with site.pool.acquire() as connection, connection.transaction():
         used = await _use(request, connection, user, given)
         if used is None:
             raise WrongCodeError(
                 401,
-                "This code isn't right, or was used before. Wait for the next one in your app, and"
-                " check that your phone's clock is right.",
+                _(
+                    "This code isn't right, or was used before. Wait for the next one in your app,"
+                    " and check that your phone's clock is right."
+                ),
             )
         for span in (QUARTER, DAY):
             await signin.forgive(connection, f"code {user.id} {span}")
@@ -185,7 +188,7 @@ def _opened(request: Request, sealed: bytes) -> str:
     except VaultError as error:
         log.error("an authenticator app can't be used", error=str(error))
         raise WrongCodeError(
-            500, "This site can't check codes of your app any more. Use a recovery code."
+            500, _("This site can't check codes of your app any more. Use a recovery code.")
         ) from None
 
 
@@ -224,8 +227,8 @@ async def with_passkey(request: Request) -> Response:
             request,
             "message.html",
             400,
-            heading="You aren't signed in",
-            text=NOT_ACCEPTED,
+            heading=_("You aren't signed in"),
+            text=_(NOT_ACCEPTED),
             back="/login",
         )
     target = safe_target(text(fields, "next"))

@@ -12,12 +12,14 @@ from starlette.routing import Route
 
 from latchkey import passkeys, passwords, signin_links
 from latchkey.addresses import email_key, masked
+from latchkey.languages import N_, _
 from latchkey.rules.vocabulary import AuditAction
 from latchkey.store import audit_draft
 from latchkey.store.pool import Connection
-from latchkey.store.users import factors, sessions, signin, users
+from latchkey.store.users import account, factors, sessions, signin, users
 from web import known_browsers
 from web.brakes import Brake
+from web.language import asked_for
 from web.pages.guard import (
     NotYoursError,
     form,
@@ -35,15 +37,15 @@ from web.visitors import address_of, network_of
 
 QUARTER, HOUR = 900, 3600
 WRONG_BY_PAIR, WRONG_BY_ADDRESS = 10, 50
-USED = "This link has already been used. Ask for a new one below."
-CHANGED = (
+USED = N_("This link has already been used. Ask for a new one below.")
+CHANGED = N_(
     "This link no longer works, because the account has changed since it was sent. Ask for a new"
     " one below."
 )
-_LIVES: dict[signin_links.Kind, str] = {
-    "sign_in": "10 minutes",
-    "access": "48 hours",
-    "owner": "15 minutes",
+_EXPIRED: dict[signin_links.Kind, str] = {
+    "sign_in": N_("This link is older than 10 minutes. Ask for a new one below."),
+    "access": N_("This link is older than 48 hours. Ask for a new one below."),
+    "owner": N_("This link is older than 15 minutes. Ask for a new one below."),
 }
 LONGEST_TARGET = 1000
 HALFWAY_COOKIE = "latchkey_halfway"
@@ -51,17 +53,17 @@ LINKS_BY_ADDRESS = 5
 MAILED = Brake(free=40, step=2, longest=600, most=0)
 """When the links that a network asks for within an hour are sent: everybody in it gets theirs."""
 
-TOO_MANY = "Too many attempts for this address. Wait 15 minutes, or use a sign-in link."
-CROWDED = (
+TOO_MANY = N_("Too many attempts for this address. Wait 15 minutes, or use a sign-in link.")
+CROWDED = N_(
     "Many passwords are being tried from your network at the moment. Wait a few seconds and try"
     " again, or use a sign-in link."
 )
-LINKS_SENT = (
+LINKS_SENT = N_(
     "Several links have been asked for with this address within the last hour. Use the newest one"
     " in your inbox or your spam folder, or wait an hour and ask for another."
 )
 
-OTHER_PASSWORD = "This isn't the password of this account."
+OTHER_PASSWORD = N_("This isn't the password of this account.")
 
 
 def routes() -> list[Route]:
@@ -113,7 +115,7 @@ async def sign_in_again(request: Request) -> Response:
         try:
             await check_password(request, user, user.email, str(fields.get("password") or ""))
         except WrongPasswordError as wrong:
-            status, errors = wrong.status, wrong.beside_password(OTHER_PASSWORD)
+            status, errors = wrong.status, wrong.beside_password(_(OTHER_PASSWORD))
         else:
             return await begin(request, user, target)
     async with site_of(request).pool.acquire() as connection:
@@ -171,14 +173,14 @@ async def check_password(
         tries = await signin.count_try(connection, by_network, seconds=QUARTER)
     if not all(allowed):
         audit_draft.note(action=AuditAction.SIGN_IN_FAILED, after={"reason": "too many attempts"})
-        raise WrongPasswordError(429, TOO_MANY)
+        raise WrongPasswordError(429, _(TOO_MANY))
     if not await site.sign_ins.wait(network, tries):
         audit_draft.note(action=AuditAction.SIGN_IN_FAILED, after={"reason": "too many attempts"})
-        raise WrongPasswordError(429, CROWDED)
+        raise WrongPasswordError(429, _(CROWDED))
     right = await passwords.matches(user.password_hash if user else None, password)
     if not right:
         audit_draft.note(action=AuditAction.SIGN_IN_FAILED, after={"reason": "wrong password"})
-        raise WrongPasswordError(401, "Wrong email address or password.")
+        raise WrongPasswordError(401, _("Wrong email address or password."))
     async with site.pool.acquire() as connection:
         for name in (*by_account, by_network):
             await signin.forgive(connection, name)
@@ -191,7 +193,7 @@ async def send_link(request: Request) -> Response:
     target, email = safe_target(text(fields, "next")), text(fields, "email")[:254]
     delay = await _allowed_link(request, email)
     if delay is None:
-        return _form(request, 429, target=target, error=LINKS_SENT, email=email)
+        return _form(request, 429, target=target, error=_(LINKS_SENT), email=email)
     asked_on = "/login" if request.state.user is None else "/login/again"
     response = redirect(f"{asked_on}?done=link-sent&next={quote(target or '/')}")
     response.background = _mailing(request, email, "sign_in", target, delay)
@@ -206,7 +208,7 @@ async def recover(request: Request) -> Response:
     email = text(await form(request), "email")[:254]
     delay = await _allowed_link(request, email)
     if delay is None:
-        return page(request, "member/signin_recover.html", 429, error=LINKS_SENT)
+        return page(request, "member/signin_recover.html", 429, error=_(LINKS_SENT))
     response = redirect("/login?done=recovery-sent")
     response.background = _mailing(request, email, "recovery", "/account/settings#password", delay)
     return response
@@ -268,7 +270,7 @@ async def use_link(request: Request) -> Response:
             return await begin(request, user, target, link=link)
         status, errors = 200, {}
     except WrongPasswordError as wrong:
-        status, errors = wrong.status, wrong.beside_password(OTHER_PASSWORD)
+        status, errors = wrong.status, wrong.beside_password(_(OTHER_PASSWORD))
     except (signin_links.LinkRefusedError, AccountChangedError) as refused:
         _note_refused_link(link.user_id)
         if current is not None and current.acted_by is None and current.id == link.user_id:
@@ -300,13 +302,11 @@ async def _opened_by(connection: Connection, link: signin_links.SignIn) -> users
     sent before the account's address, password or role changed."""
     user = await users.by_id(connection, link.user_id)
     if user is not None and await signin.link_used(connection, link.nonce):
-        raise signin_links.LinkRefusedError(USED)
+        raise signin_links.LinkRefusedError(_(USED))
     if user is None or user.id != link.user_id or user.link_epoch != link.epoch:
-        raise signin_links.LinkRefusedError(CHANGED)
+        raise signin_links.LinkRefusedError(_(CHANGED))
     if link.expired:
-        raise signin_links.LinkRefusedError(
-            f"This link is older than {_LIVES[link.kind]}. Ask for a new one below."
-        )
+        raise signin_links.LinkRefusedError(_(_EXPIRED[link.kind]))
     return user
 
 
@@ -369,9 +369,9 @@ async def _prove(connection: Connection, user: users.User, nonce: str | None) ->
     """Hold the user as they were when they proved who they are, and use up the link or ticket that
     did. Raises `AccountChangedError` and `LinkRefusedError`."""
     if not await users.lock_unchanged(connection, user):
-        raise AccountChangedError(CHANGED)
+        raise AccountChangedError(_(CHANGED))
     if nonce is not None and not await signin.use_link(connection, nonce):
-        raise signin_links.LinkRefusedError(USED)
+        raise signin_links.LinkRefusedError(_(USED))
 
 
 async def start_session(
@@ -395,7 +395,7 @@ async def start_session(
         target=("user", user.id),
         after={"via": via} | ({"second_factor": second_factor} if second_factor else {}),
     )
-    rules = site.session_rules
+    rules, asked = site.session_rules, asked_for(request)
     sign_in = sessions.NewSignIn(
         via, second_factor, address_of(request), request.headers.get("user-agent")
     )
@@ -408,6 +408,8 @@ async def start_session(
             if old:
                 await sessions.end(connection, old)
             token = await signin.begin(connection, user, rules=rules, sign_in=sign_in)
+        if user.locale is None and asked is not None:
+            await account.choose_language(connection, user.id, asked.code)
     home = "/admin" if user.is_staff else "/library"
     response = onward(request, target if target and target != "/" else home)
     life = int(rules.life(user).total_seconds())

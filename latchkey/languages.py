@@ -1,0 +1,198 @@
+"""The languages that members read, and the one in use: what `_` and `ngettext` translate to.
+
+The language is held for the task, so functions that write sentences needn't be told. English, the
+language of the source, is in use wherever nothing sets another: in the API, in logs, for admins.
+"""
+
+import gettext
+import io
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+
+from babel import Locale
+from babel.dates import format_date
+from babel.lists import format_list
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
+
+CATALOGS = Path(__file__).with_name("locales")
+DOMAIN = "members"
+_DAY_IN_ENGLISH = "d MMMM y"
+
+
+@dataclass(frozen=True)
+class Language:
+    """A language that members can choose. `code` is its BCP 47 tag, `name` its name in itself.
+    `stripe` is what Stripe's pages call it, None for one that they don't have."""
+
+    code: str
+    name: str
+    stripe: str | None
+
+    @property
+    def locale(self) -> Locale:
+        """How it writes dates, amounts and numbers."""
+        return _locale(self.code)
+
+    @property
+    def right_to_left(self) -> bool:
+        return self.locale.text_direction == "rtl"
+
+
+LANGUAGES = {
+    language.code: language
+    for language in (
+        Language("en", "English", "en"),
+        Language("de", "Deutsch", "de"),
+        Language("fr", "Français", "fr"),
+        Language("es", "Español", "es"),
+        Language("pt-BR", "Português (Brasil)", "pt-BR"),
+        Language("tr", "Türkçe", "tr"),
+    )
+}
+ENGLISH = LANGUAGES["en"]
+_current: ContextVar[Language] = ContextVar("language", default=ENGLISH)
+
+
+def current() -> Language:
+    """The language in use."""
+    return _current.get()
+
+
+def use(language: Language) -> None:
+    """Use a language for the rest of this task."""
+    _current.set(language)
+
+
+@contextmanager
+def using(language: Language) -> Iterator[None]:
+    """Use a language for a while."""
+    before = _current.set(language)
+    try:
+        yield
+    finally:
+        _current.reset(before)
+
+
+def named(code: str | None) -> Language | None:
+    """The language with this code, however its letters are written; None if there isn't one."""
+    return _BY_CODE.get((code or "").replace("_", "-").lower())
+
+
+_BY_CODE = {code.lower(): language for code, language in LANGUAGES.items()}
+
+
+def nearest(tag: str) -> Language | None:
+    """The language that a BCP 47 tag asks for: `de-AT` finds German, `pt` finds `pt-BR`."""
+    wanted = tag.replace("_", "-").lower()
+    if exact := named(wanted):
+        return exact
+    base = wanted.partition("-")[0]
+    return next((one for one in LANGUAGES.values() if one.code.partition("-")[0] == base), None)
+
+
+def accepted(header: str) -> Language | None:
+    """The first language that an `Accept-Language` header asks for and that there is."""
+    asked: list[tuple[float, Language]] = []
+    for part in header[:1000].split(","):
+        tag, _, weight = part.strip().partition(";")
+        found = nearest(tag.strip())
+        quality = _quality(weight)
+        if found is not None and quality > 0:
+            asked.append((quality, found))
+    return max(asked, key=lambda one: one[0])[1] if asked else None
+
+
+def _quality(weight: str) -> float:
+    name, _, value = weight.strip().partition("=")
+    if not name:
+        return 1.0
+    try:
+        return float(value) if name.strip() == "q" else 0.0
+    except ValueError:
+        return 0.0
+
+
+def _(message: str, **values: object) -> str:
+    """A message in the language in use, with its `%(name)s` filled in. Empty stays empty."""
+    found = translated(message)
+    return found % values if values else found
+
+
+def ngettext(one: str, many: str, count: int, **values: object) -> str:
+    """The form of a message that goes with a count, which fills in `%(count)s` as a number is
+    written."""
+    found = translated_count(one, many, count)
+    return found % ({"count": written(count)} | values)
+
+
+def translated(message: str) -> str:
+    """A message for a template, which fills it in itself."""
+    return message and _translations(_current.get()).gettext(message)
+
+
+def translated_in(context: str, message: str) -> str:
+    """The same for a message that means something else elsewhere: `context` says what."""
+    return _translations(_current.get()).pgettext(context, message)
+
+
+def translated_count(one: str, many: str, count: int) -> str:
+    """The form of a message for a template, which fills it in itself."""
+    return _translations(_current.get()).ngettext(one, many, count)
+
+
+def N_(message: str) -> str:
+    """Marks a message that is translated where it is used, by `_`."""
+    return message
+
+
+def written(number: int) -> str:
+    """A number with the thousands separators of the language in use."""
+    return format_decimal(number, locale=current().locale)
+
+
+def joined(*sentences: str) -> str:
+    """Sentences, one after the other; empty ones are left out."""
+    return ("" if current().code == "ja" else " ").join(filter(None, sentences))
+
+
+def long_day(moment: datetime) -> str:
+    """A day in words: "30 November 2026"."""
+    return str(
+        format_date(moment, _DAY_IN_ENGLISH if current() is ENGLISH else "long", current().locale)
+    )
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names as one phrase: "A, B and C"."""
+    locale = "en_GB" if current() is ENGLISH else current().locale
+    return format_list(list(names), locale=locale)
+
+
+def catalog_of(language: Language) -> Path:
+    """The file with a language's translations."""
+    return CATALOGS / str(language.locale) / "LC_MESSAGES" / f"{DOMAIN}.po"
+
+
+@cache
+def _locale(code: str) -> Locale:
+    return Locale.parse(code, sep="-")
+
+
+@cache
+def _translations(language: Language) -> gettext.NullTranslations:
+    """The translations of a language, read from its catalog once per process."""
+    if language is ENGLISH:
+        return gettext.NullTranslations()
+    with catalog_of(language).open("rb") as file:
+        catalog = read_po(file, locale=language.locale, domain=DOMAIN)
+    compiled = io.BytesIO()
+    write_mo(compiled, catalog)
+    compiled.seek(0)
+    return gettext.GNUTranslations(compiled)
