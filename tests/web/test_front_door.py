@@ -289,6 +289,15 @@ async def test_pages_have_another_token_each_time(shared: Latchkey) -> None:
             assert answer.status_code == status
 
 
+async def test_pages_are_compressed_for_browsers(shared: Latchkey) -> None:
+    async with visit(shared) as anybody:
+        answer = await anybody.get("/login", headers={"Accept-Encoding": "gzip, deflate, br"})
+        plain = await anybody.get("/login")
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert 'action="/login"' in answer.text
+    assert "Content-Encoding" not in plain.headers
+
+
 @pytest.mark.parametrize(("charset", "status"), [("undefined", 400), ("unicode_escape", 403)])
 async def test_a_form_in_an_odd_encoding_is_refused(
     shared: Latchkey, charset: str, status: int
