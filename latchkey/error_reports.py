@@ -58,7 +58,7 @@ def stop() -> None:
         import sentry_sdk
 
         sentry_sdk.flush()
-        sentry_sdk.init(dsn=None)
+        sentry_sdk.init(dsn=None, default_integrations=False, auto_enabling_integrations=False)
     _report = None
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import orjson
 import pytest
+import sentry_sdk
 import structlog
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
@@ -68,6 +69,13 @@ def test_errors_of_libraries_are_reported_too(reports: list[Json]) -> None:
     error_reports.stop()
     [event] = reports
     assert event["message"] == "it broke for [address]"
+
+
+def test_nothing_of_other_libraries_is_replaced(reports: list[Json]) -> None:
+    """Not even by stopping: each request and call would take longer from then on."""
+    assert set(sentry_sdk.get_client().integrations) == {"atexit"}
+    error_reports.stop()
+    assert sentry_sdk.get_client().integrations == {}
 
 
 @pytest.mark.parametrize(
