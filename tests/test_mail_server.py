@@ -10,11 +10,17 @@ import aiosmtplib
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult
 
+from latchkey import doctor_mail
+from latchkey.doctor_checks import Check
 from latchkey.mail import server as servers
 from latchkey.mail.server import MailServer
 from latchkey.rules.vocabulary import MailSecurity
 from latchkey.settings import Settings
-from tests.harness import free_port
+from latchkey.store import mail_server
+from latchkey.store.mail_server import StoredMailServer
+from latchkey.store.pool import create_pool
+from latchkey.vault import Purpose, Vault
+from tests.harness import Postgres, free_port
 
 pytestmark = pytest.mark.anyio
 
@@ -192,3 +198,56 @@ def test_an_answer_without_words_is_explained() -> None:
     target = MailServer("mail.example", 25, MailSecurity.TLS)
     broken = aiosmtplib.SMTPServerDisconnected("x")
     assert "broke off" in servers.explained(broken, target)
+
+
+SECRET = "a-secret-of-this-test"
+
+
+async def checked(dsn: str, **given: str) -> list[Check]:
+    settings = Settings.model_validate(
+        {"DATABASE_URL": dsn, "LATCHKEY_SECRET": SECRET, "SMTP_URL": None} | given
+    )
+    return await doctor_mail.of_mail_server(settings)
+
+
+async def entered(postgres: Postgres, port: int, *, secret: str = SECRET) -> str:
+    """A database in which the server at `port` was entered."""
+    dsn = await postgres.create()
+    password = Vault((secret,)).seal("right", Purpose.SMTP_PASSWORD)
+    stored = StoredMailServer(NEARBY, port, MailSecurity.OPPORTUNISTIC, "user", password)
+    async with await create_pool(dsn) as pool, pool.acquire() as connection:
+        await mail_server.save(connection, stored)
+    return dsn
+
+
+async def test_doctor_signs_in_to_the_server_that_was_entered(postgres: Postgres) -> None:
+    async with serving() as port:
+        dsn = await entered(postgres, port)
+        [answering] = await checked(dsn)
+    [away] = await checked(dsn)
+    assert answering.ok
+    assert not away.ok
+    assert away.advice == f"Nothing answers at {NEARBY}, port {port}. Check the port."
+
+
+async def test_doctor_says_that_a_mail_servers_password_is_sealed_otherwise(
+    postgres: Postgres,
+) -> None:
+    [lost] = await checked(await entered(postgres, free_port(), secret="another-secret-of-old"))
+    assert not lost.ok
+    assert "can't be opened" in lost.found
+
+
+async def test_doctor_tries_the_server_of_the_environment_first(postgres: Postgres) -> None:
+    async with serving() as port:
+        dsn = await entered(postgres, free_port())
+        given = {"LATCHKEY_SMTP_TLS": "opportunistic"}
+        [right] = await checked(dsn, SMTP_URL=f"smtp://user:right@{NEARBY}:{port}", **given)
+        [wrong] = await checked(dsn, SMTP_URL=f"smtp://user:wrong@{NEARBY}:{port}", **given)
+    assert right.ok
+    assert "refused the user name or password" in wrong.advice
+
+
+async def test_doctor_says_nothing_of_mail_servers_where_there_is_none(postgres: Postgres) -> None:
+    assert await checked(await postgres.create()) == []
+    assert await checked("postgresql://127.0.0.1:9/none") == []

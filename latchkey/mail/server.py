@@ -117,8 +117,17 @@ async def deliver(server: MailServer, message: EmailMessage, *, timeout: float) 
     try:
         await session.send_message(message)
     finally:
-        with suppress(aiosmtplib.SMTPException, OSError):
-            await session.quit()
+        await _leave(session)
+
+
+async def check(server: MailServer, *, timeout: float) -> None:
+    """Sign in, and send nothing. Raises one of `FAILURES`."""
+    await _leave(await connected(server, timeout=timeout))
+
+
+async def _leave(session: aiosmtplib.SMTP) -> None:
+    with suppress(aiosmtplib.SMTPException, OSError):
+        await session.quit()
 
 
 def explained(error: BaseException, server: MailServer) -> str:
