@@ -502,7 +502,8 @@ END) STORED NOT NULL,
     open_currency text,
     cancel_feedback text,
     cancel_comment text
-);
+)
+WITH (fillfactor='80');
 
 CREATE VIEW cancellations AS
  SELECT id,
@@ -927,7 +928,8 @@ CREATE TABLE subscription_items (
     period_end timestamp with time zone,
     period_start timestamp with time zone,
     discount bigint
-);
+)
+WITH (fillfactor='70');
 
 CREATE VIEW held_subscriptions AS
  SELECT s.id,
