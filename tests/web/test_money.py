@@ -66,7 +66,13 @@ def test_lines_of_the_feed_say_how_much_went_back(
 
 @pytest.mark.parametrize(
     ("typed", "currency", "minor"),
-    [("10.50", "usd", 1050), ("1050", "jpy", 1050), ("10.500", "kwd", 10500), ("5", "isk", 500)],
+    [
+        ("10.50", "usd", 1050),
+        ("10,5", "eur", 1050),
+        ("1050", "jpy", 1050),
+        ("10.500", "kwd", 10500),
+        ("5", "isk", 500),
+    ],
 )
 def test_typed_amounts_convert_to_the_minor_unit(typed: str, currency: str, minor: int) -> None:
     read = typed_price({"amount": typed, "currency": currency})
@@ -79,6 +85,14 @@ def test_typed_amounts_convert_to_the_minor_unit(typed: str, currency: str, mino
     ("amount", "currency", "field", "sentence"),
     [
         ("10.5", "jpy", "amount", "that many decimal places"),
+        ("1,000", "usd", "amount", "thousands without a separator"),
+        ("1.000", "eur", "amount", "thousands without a separator"),
+        ("1.000", "jpy", "amount", "thousands without a separator"),
+        ("1,000.00", "usd", "amount", "isn't a number"),
+        ("1_000", "usd", "amount", "isn't a number"),
+        ("1e3", "usd", "amount", "isn't a number"),
+        ("nan", "usd", "amount", "isn't a number"),
+        ("9" * 400, "usd", "amount", "999,999.99 at most"),
         ("-5", "usd", "amount", "can't be negative"),
         ("", "usd", "amount", "Enter an amount"),
         ("five", "usd", "amount", "isn't a number"),

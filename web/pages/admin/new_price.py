@@ -1,15 +1,19 @@
 """The form for a new Stripe product: its amount, currency and billing period as they are typed."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from latchkey.rules.money import decimals
 from web.inputs import NewPrice
 
 MOST = 99_999_999
-MOST_DIGITS = 12
+_NUMBER = re.compile(r"[-+]?\d+([.,](?P<decimals>\d+))?")
+"""An amount as people type it. A separator of thousands looks like a decimal point: so "1,000" has
+three decimal places, which is an error in most currencies, and never taken for 1."""
+
 INTERVALS = {"month": "Monthly", "year": "Yearly", "week": "Weekly", "day": "Daily", "": "One-time"}
 
 
@@ -56,17 +60,19 @@ def _minor(typed: str, currency: str) -> int:
     """An amount in the minor unit. Raises `ValueError` with a sentence."""
     if not typed:
         raise ValueError("Enter an amount, such as 29.00.")
-    try:
-        amount = Decimal(typed.replace(",", "."))
-    except InvalidOperation:
-        raise ValueError("The amount isn't a number. Use a format like 29.00.") from None
+    found = _NUMBER.fullmatch(typed)
+    if found is None:
+        raise ValueError("The amount isn't a number. Use a format like 29.00.")
+    amount = Decimal(typed.replace(",", "."))
     places = decimals(currency)
+    if len(found["decimals"] or "") > places:
+        raise ValueError(
+            f"{currency} amounts can't have that many decimal places. Write thousands without a"
+            " separator, such as 1000."
+        )
     most = Decimal(MOST).scaleb(-places)
-    if not amount.is_finite() or amount.adjusted() > MOST_DIGITS or amount > most:
+    if amount > most:
         raise ValueError(f"The amount is too large. It can be {most:,} at most.")
     if amount < 0:
         raise ValueError("The amount can't be negative.")
-    minor = amount.scaleb(places)
-    if minor != minor.to_integral_value():
-        raise ValueError(f"{currency} amounts can't have that many decimal places.")
-    return int(minor)
+    return int(amount.scaleb(places))
