@@ -1,6 +1,7 @@
 """A checkout session and the invoice that it created are one purchase, whichever is read first."""
 
 import itertools
+import random
 from dataclasses import replace
 
 import pytest
@@ -104,6 +105,38 @@ async def test_a_purchase_that_was_counted_twice_is_counted_once_when_it_is_read
         assert await live(connection) == [("cs_1", "course")]
         reason = "select end_reason from grants where ended_at is not null"
         assert await connection.fetchval(reason) == "same_purchase"
+
+
+async def test_in_whatever_order_and_company_it_is_read(pool: Pool) -> None:
+    """Readings of both, some older than what is known, alone or in one page: in the end the session
+    gives what its last reading says, and the invoice nothing."""
+    chance = random.Random(13)
+    async with pool.acquire() as connection:
+        await linked(connection, "course", {})
+        for number in range(30):
+            ids = {"invoice": f"in_{number}", "email": f"p{number}@one.example"}
+            bill = replace(BILL, id=ids["invoice"], **ids)
+            session = replace(SESSION, id=f"cs_{number}", **ids)
+            known = [bill, replace(session, invoice=None), session]
+            readings = [
+                replace(chance.choice(known), payment=chance.choice((BILL.payment, REFUNDED)))
+                for _ in range(chance.randint(0, 4))
+            ]
+            for reading in readings:
+                other = [bill] if chance.random() < 0.3 and not reading.is_invoice else []
+                await apply(connection, *other, reading, ticket=chance.randint(1, 10**6))
+            paid = chance.random() < 0.5
+            last = replace(session, payment=BILL.payment if paid else REFUNDED)
+            await apply(connection, last, ticket=10**7 + 2 * number)
+            await apply(connection, bill, ticket=10**7 + 2 * number + 1)
+            rows = await connection.fetch(
+                "select source_id from live_grants where source_id = any($1::text[])",
+                [bill.id, session.id],
+            )
+            told = f"{number}: {readings}"
+            assert [row["source_id"] for row in rows] == ([session.id] if paid else []), told
+            kept = "select count(*) from orders where invoice = $1"
+            assert await connection.fetchval(kept, bill.id) <= 1, told
 
 
 async def test_an_older_reading_of_the_session_takes_nothing_away(pool: Pool) -> None:
