@@ -1,5 +1,6 @@
 """A product's Stripe settings as a page: what is typed stays, and a preview says what changes."""
 
+import re
 from collections.abc import AsyncIterator
 from html import unescape
 from typing import Any
@@ -40,6 +41,24 @@ async def test_a_preview_says_what_is_created_and_what_it_replaces(
     assert "What happens to the members?" in unescape(asks.text)
     current = await shared.call("GET", f"/products/{product}/link")
     assert current["stripe_product"] == stripe_product
+
+
+@pytest.mark.parametrize(
+    ("typed", "first"),
+    [
+        ({"amount": "-5", "currency": "12"}, "amount"),
+        ({"amount": "5", "currency": "12"}, "currency"),
+        ({"amount": "0", "currency": "EUR"}, "free"),
+    ],
+)
+async def test_the_first_field_that_was_refused_has_the_focus_without_javascript_too(
+    shared: Latchkey, admin: Visitor, typed: dict[str, str], first: str
+) -> None:
+    product = await shared.product(f"Focus on {first}")
+    here = f"/admin/products/{product}/stripe"
+    text = (await admin.send(here, expect=422, choice="new", interval="", **typed)).text
+    focused = re.findall(r"<input[^>]* autofocus[^>]*>", text)
+    assert [re.findall(r' name="(\w+)"', field) for field in focused] == [[first]]
 
 
 async def test_refused_stripe_settings_keep_every_choice(shared: Latchkey, admin: Visitor) -> None:
