@@ -114,9 +114,9 @@ async def test_in_whatever_order_and_company_it_is_read(pool: Pool) -> None:
     async with pool.acquire() as connection:
         await linked(connection, "course", {})
         for number in range(30):
-            ids = {"invoice": f"in_{number}", "email": f"p{number}@one.example"}
-            bill = replace(BILL, id=ids["invoice"], **ids)
-            session = replace(SESSION, id=f"cs_{number}", **ids)
+            invoice, email = f"in_{number}", f"p{number}@one.example"
+            bill = replace(BILL, id=invoice, invoice=invoice, email=email)
+            session = replace(SESSION, id=f"cs_{number}", invoice=invoice, email=email)
             known = [bill, replace(session, invoice=None), session]
             readings = [
                 replace(chance.choice(known), payment=chance.choice((BILL.payment, REFUNDED)))
