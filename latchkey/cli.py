@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Coroutine
 from importlib.metadata import version as installed_version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -330,6 +331,8 @@ def codec_server_command() -> None:
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def sandbox(context: typer.Context) -> None:
     """Run only the stand-in for Stripe. Options go after "--" (try: latchkey sandbox -- --help)."""
+    if find_spec("sandbox") is None:
+        _fail("the sandbox isn't in the image: install Latchkey from its sources to run it")
     os.execv(sys.executable, [sys.executable, "-m", "sandbox", *context.args])
 
 

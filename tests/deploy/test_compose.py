@@ -14,9 +14,11 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from typer.testing import CliRunner
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 import worker
+from latchkey import cli
 from latchkey.settings import variables
 from web import app as web_app
 
@@ -255,3 +257,10 @@ def test_the_wheel_contains_everything_needed_to_run(tmp_path: Path) -> None:
             relative = path.relative_to(ROOT).as_posix()
             if path.is_file() and "__pycache__" not in relative:
                 assert relative in held, relative
+
+
+def test_an_image_without_the_sandbox_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "find_spec", lambda name: None)
+    told = CliRunner().invoke(cli.app, ["sandbox"])
+    assert told.exit_code == 1
+    assert "the sandbox isn't in the image" in told.output
