@@ -32,6 +32,10 @@ def link(client: httpx.Client) -> str:
         if time.monotonic() > deadline:
             raise SystemExit("the import did not finish")
         time.sleep(0.2)
+    while not client.get("metrics").json()["total"]["mrr"]:
+        if time.monotonic() > deadline + 60:
+            raise SystemExit("the figures weren't counted")
+        time.sleep(1)
     return product
 
 
@@ -65,8 +69,16 @@ async def main() -> None:
         for path, name in (
             ("/admin", "dashboard"),
             (f"/admin/products/{product}/members", "product"),
+            ("/admin/numbers", "numbers"),
+            ("/admin/at-risk", "at-risk"),
+            ("/admin/cancellations", "cancellations"),
         ):
             await shoot(page, f"{site}{path}", name)
+        await page.goto(f"{site}/admin")
+        await page.keyboard.press("Control+k")
+        await page.get_by_role("combobox").fill("ma")
+        await page.get_by_role("option").filter(has_text="@").first.wait_for()
+        await page.screenshot(path=TARGET / "search.png")
         await page.goto(f"{site}/admin/products/{product}")
         await page.get_by_role("link", name="Configure").click()
         await page.get_by_role("dialog").wait_for()

@@ -1,4 +1,5 @@
-"""Numbers in a browser without JavaScript: choose, look, open the people behind a point."""
+"""Numbers in a browser without JavaScript: choose, look, open the people behind a point. The menu
+is taller than the window, and its foot stays in sight."""
 
 from pathlib import Path
 
@@ -21,8 +22,10 @@ async def test_a_point_leads_to_the_people_behind_it(shared: Latchkey, open_page
     await shared.has(product, BUYER)
     async with shared.pool.acquire() as connection:
         await counting.count(connection)
-    page = await open_page(viewport={"width": 1280, "height": 900}, java_script_enabled=False)
+    page = await open_page(viewport={"width": 1280, "height": 720}, java_script_enabled=False)
     await sign_in(page, shared)
+    await page.get_by_role("link", name="Audit log").scroll_into_view_if_needed()
+    await expect(page.get_by_role("button", name="Sign out")).to_be_in_viewport()
     await follow(page.get_by_role("link", name="Numbers", exact=True))
     await page.get_by_label("Product").select_option(product)
     await press(page, "Show")
@@ -43,6 +46,11 @@ async def test_a_point_leads_to_the_people_behind_it(shared: Latchkey, open_page
     table = page.get_by_role("figure", name="Members").get_by_role("table")
     await follow(table.get_by_role("row").nth(1).get_by_role("link").first)
     await expect(page.get_by_role("heading", name="Members")).to_be_visible()
+    await expect(page.get_by_role("row").filter(has_text=BUYER)).to_be_visible()
+
+    await page.goto(here)
+    await follow(page.get_by_role("region", name="Who stays").get_by_role("link", name="100 %"))
+    await expect(page.get_by_role("heading", name="still paying")).to_be_visible()
     await expect(page.get_by_role("row").filter(has_text=BUYER)).to_be_visible()
 
     async with page.expect_download() as file:

@@ -22,6 +22,7 @@ from web import periods
 from web.pages.admin import dashboard, numbers
 from web.wording import figures
 from web.wording.amounts import money
+from web.wording.figures import Change
 
 pytestmark = pytest.mark.anyio
 
@@ -253,3 +254,19 @@ def test_a_year_has_twelve_months_whatever_its_days() -> None:
 )
 def test_amounts_read_as_everywhere_else(amount: int, currency: str) -> None:
     assert figures.writer(currency)(amount) == money(amount, currency)
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "expected"),
+    [
+        (110, 100, Change("+10 %", True)),
+        (99.94, 100, Change("-0.1 %", False)),
+        (99.96, 100, Change("no change", None)),
+        (5, 0, None),
+        (None, 5, None),
+    ],
+)
+def test_a_change_is_in_percent_or_none(
+    now: float | None, before: float, expected: Change | None
+) -> None:
+    assert figures.change(now, before) == expected

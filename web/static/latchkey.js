@@ -221,6 +221,15 @@ function focusFirstError() {
   document.querySelector("[aria-invalid=true]")?.focus();
 }
 
+/** The menu shows its current entry, where it is taller than the window. */
+function showCurrentEntry() {
+  const current = document.querySelector("#side nav a[aria-current]");
+  const menu = current?.closest("nav");
+  if (!menu) return;
+  const below = current.getBoundingClientRect().bottom - menu.getBoundingClientRect().bottom;
+  if (below > 0) menu.scrollTop += below + current.offsetHeight;
+}
+
 addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
@@ -228,3 +237,4 @@ document.addEventListener("htmx:load", (event) => localTimes(event.target));
 enhance(document);
 focusFirstError();
 replaceDeadPictures();
+showCurrentEntry();

@@ -48,8 +48,8 @@ def people(question: FigureQuestion) -> str:
 
 @dataclass(frozen=True)
 class Change:
-    """How a figure compares with the period before: `+5.2 %`. `good` is None where it is the
-    same."""
+    """How a figure compares with the period before: `+5.2 %`, `no change`. `good` is None where it
+    is the same."""
 
     text: str
     good: bool | None
@@ -59,18 +59,22 @@ def change(now: float | None, before: float | None, *, more_is_good: bool = True
     """The change in percent; None where there is nothing to compare with."""
     if now is None or not before or before < 0:
         return None
-    percent = round(100 * (now - before) / before, 1)
-    text = f"{format_decimal(percent, format='+#,##0.#;-#,##0.#', locale='en')} %"
-    return Change(text, None if percent == 0 else (percent > 0) == more_is_good)
+    return _moved(100 * (now - before) / before, "%", more_is_good)
 
 
 def points(now: float | None, before: float | None, *, more_is_good: bool) -> Change | None:
     """The change of a rate in percentage points."""
     if now is None or before is None:
         return None
-    moved = round(now - before, 1)
-    text = f"{format_decimal(moved, format='+#,##0.#;-#,##0.#', locale='en')} points"
-    return Change(text, None if moved == 0 else (moved > 0) == more_is_good)
+    return _moved(now - before, "points", more_is_good)
+
+
+def _moved(by: float, unit: str, more_is_good: bool) -> Change:
+    moved = round(by, 1)
+    if moved == 0:
+        return Change("no change", None)
+    text = f"{format_decimal(moved, format='+#,##0.#;-#,##0.#', locale='en')} {unit}"
+    return Change(text, (moved > 0) == more_is_good)
 
 
 def rate(value: float | None) -> str:
