@@ -66,6 +66,7 @@ class Crawl:
     problems: list[str] = field(default_factory=list)
     kinds: Counter[str] = field(default_factory=Counter)
     seen: set[str] = field(default_factory=set)
+    files: set[str] = field(default_factory=set)
 
     async def run(self, *starts: str) -> None:
         self.page.on("pageerror", lambda error: self._note(f"script error: {error}"))
@@ -82,7 +83,7 @@ class Crawl:
                 todo += await self._open(address, again=self.kinds[kind] > 1)
 
     async def _open(self, address: str, *, again: bool) -> list[str]:
-        if urlsplit(address).path.endswith((".csv", ".json")):
+        if address in self.files or urlsplit(address).path.endswith((".csv", ".json")):
             file = await self.page.context.request.get(address)
             if file.status != 200:
                 self._note(f"{address}: {file.status}")
@@ -97,6 +98,9 @@ class Crawl:
             return []
         links: list[str] = await self.page.eval_on_selector_all(
             "a[href]", "all => all.map((a) => a.href.baseVal ?? a.href)"
+        )
+        self.files |= set(
+            await self.page.eval_on_selector_all("a[download]", "all => all.map((a) => a.href)")
         )
         if not again:
             await self._judge(kind_of(address))

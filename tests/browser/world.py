@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from latchkey.store.figures import counting
 from tests.harness import Latchkey
 from tests.web.pages import Visitor, user, visit
 
@@ -22,8 +23,8 @@ class World:
 
 
 async def furnish(site: Latchkey) -> World:
-    """Create products, links, buyers, cancellations, grants, emails, notes, tokens and
-    categories."""
+    """Create products, links, buyers, cancellations, grants, emails, notes, tokens and categories,
+    and count the figures."""
     stripe_product = await site.stripe.product("Sailing")
     price = await site.stripe.price(stripe_product, 2900)
     once = await site.stripe.price(stripe_product, 9900, every=None)
@@ -52,6 +53,8 @@ async def furnish(site: Latchkey) -> World:
     assert session["subscription"]
     member = await site.pool.fetchval("select id from users where email like 'member@crawl%'")
     staff = {role: await user(site, f"{role}@crawl.example", role) for role in ("support", "admin")}
+    async with site.pool.acquire() as connection:
+        await counting.count(connection)
     async with visit(site) as owner:
         await owner.sign_in()
         await _by_hand(owner, product, member, price)
