@@ -26,6 +26,7 @@ from web import api, forward_auth, health, oauth, pages
 from web.bodies import BoundedBodies
 from web.hosts import KnownHosts
 from web.measuring import Measured
+from web.pages.navigation import menu_of
 from web.paths import WEBHOOKS, ExactPaths, PlainPaths
 from web.relay import Relay
 from web.request_ids import RequestIds
@@ -145,6 +146,7 @@ def create_app(settings: Settings | None = None, drain: Drain | None = None) -> 
     )
     inner.router.redirect_slashes = outer.router.redirect_slashes = False
     inner.state = outer.state
+    outer.state.menus = {admin: menu_of(inner.routes, admin=admin) for admin in (True, False)}
     return outer
 
 

@@ -16,7 +16,7 @@ from latchkey.addresses import masked
 from latchkey.rules import remedies
 from latchkey.rules.plurals import counted, noun
 from web.pages.icons import ICONS
-from web.pages.navigation import Group, menu_of
+from web.pages.navigation import Group
 from web.security import CSRF_FIELD, csrf_token, remember_csrf
 from web.site import site_of
 from web.wording import labels
@@ -118,7 +118,8 @@ def _menu(request: Request) -> list[Group] | None:
     user = getattr(request.state, "user", None)
     if user is None or not user.is_staff or not request.url.path.startswith("/admin"):
         return None
-    return menu_of(request.app.routes, admin=user.is_admin)
+    menu: list[Group] = request.app.state.menus[user.is_admin]
+    return menu
 
 
 def _csrf_field(request: Request) -> Markup:

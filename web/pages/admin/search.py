@@ -14,7 +14,7 @@ from latchkey.store.users.search import FoundObject, FoundPerson, FoundProduct, 
 from latchkey.stripe_ids import in_path
 from web.pages.guard import admin_page
 from web.pages.lists import Query, number
-from web.pages.navigation import ACTIONS, Entry, menu_of, pages_matching
+from web.pages.navigation import ACTIONS, Entry, pages_matching
 from web.pages.render import page
 from web.site import site_of
 
@@ -98,7 +98,7 @@ def _pages(request: Request, text: str) -> tuple[list[ResultGroup], bool]:
     """The pages and actions that somebody may open, and whether the name of one begins with the
     text."""
     admin = request.state.user.is_admin
-    found = pages_matching(text, menu_of(request.app.routes, admin=admin), admin=admin)
+    found = pages_matching(text, request.app.state.menus[admin], admin=admin)
     named = bool(text) and any(entry.name.casefold().startswith(text.casefold()) for entry in found)
     return [
         ResultGroup("Pages", [_page(entry) for entry in found if entry not in ACTIONS]),
