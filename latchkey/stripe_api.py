@@ -9,9 +9,11 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
+import orjson
 import stripe
 import structlog
 
@@ -39,7 +41,7 @@ _SPACES = frozenset({"billing_portal", "checkout", "core"})
 """First parts of paths that only group what follows."""
 
 _TIMEOUT_SECONDS = 20
-_ESCAPES = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
+_ESCAPES = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 """What the text of every answer that holds such a character has; most answers don't."""
 
 log = structlog.get_logger("stripe")
@@ -191,6 +193,31 @@ def call_labels(method: str, path: str) -> tuple[str, str]:
     return about, "read" if len(rest) == 1 or about == "account" else "list"
 
 
+class _Decoded(str):
+    """What the SDK decodes in place of an answer that has been decoded. `escapes` says whether its
+    text may have had characters that can't be stored."""
+
+    data: Json
+    escapes: bool
+
+
+class _HttpClient(stripe.HTTPXClient):
+    """Decodes successful answers itself, in a quarter of the time that the SDK takes. What its
+    parser doesn't accept, such as half a surrogate pair, is left to the SDK."""
+
+    async def request_async(
+        self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
+    ) -> tuple[Any, int, Mapping[str, str]]:
+        body, status, answered = await super().request_async(method, url, headers, post_data)
+        if status == 200:
+            with suppress(orjson.JSONDecodeError):
+                data = orjson.loads(body)
+                decoded = _Decoded("{}")
+                decoded.data, decoded.escapes = data, bool(_ESCAPES.search(body))
+                return decoded, status, answered
+        return body, status, answered
+
+
 class StripeApi:
     """The Stripe API for one key, at our API version. With `writes` false, it only reads. Each call
     waits for a permit of `rate`, if there is one."""
@@ -202,7 +229,7 @@ class StripeApi:
         self._rate = rate
         self._coupons: dict[str, Json | None] = {}
         self._refused: dict[str, float] = {}
-        self._http = stripe.HTTPXClient(timeout=_TIMEOUT_SECONDS)
+        self._http = _HttpClient(timeout=_TIMEOUT_SECONDS)
         options: dict[str, Any] = {"base_addresses": {"api": base.rstrip("/")}} if base else {}
         self._client = stripe.StripeClient(
             key, http_client=self._http, max_network_retries=0, **options
@@ -247,8 +274,11 @@ class StripeApi:
         finally:
             seconds = time.perf_counter() - began
             STRIPE_CALL.labels(about, kind, outcome).observe(seconds)
-        data = cast(Json, answer.data)
-        if _ESCAPES.search(answer.body) and replace_unstorable(data):
+        if isinstance(answer.body, _Decoded):
+            data, escapes = answer.body.data, answer.body.escapes
+        else:
+            data, escapes = cast(Json, answer.data), True
+        if escapes and replace_unstorable(data):
             log.warning(
                 "characters that can't be stored replaced in an answer of Stripe's",
                 kind=path.split("/")[2],

@@ -69,6 +69,41 @@ async def test_what_cannot_be_stored_is_replaced_and_noted(
     assert {line["kind"] for line in logs} == {"customers"}
 
 
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        (b'{"name": "Zo\\u00eb \\ud83d\\ude00"}', "Zoë 😀"),
+        (b'{"name": "half \\ud83d"}', "half \ufffd"),
+        (b'{"name": "nothing \\u0000"}', "nothing \ufffd"),
+    ],
+)
+async def test_an_answer_is_decoded_whatever_its_text_escapes(
+    monkeypatch: pytest.MonkeyPatch, body: bytes, name: str
+) -> None:
+    async def answered(*_: object) -> tuple[bytes, int, dict[str, str]]:
+        return body, 200, {}
+
+    monkeypatch.setattr(sdk.HTTPXClient, "request_async", answered)
+    api = StripeApi(KEY)
+    try:
+        assert await api.retrieve("customers", "cus_1") == {"name": name}
+    finally:
+        await api.close()
+
+
+async def test_an_answer_that_is_not_json_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def answered(*_: object) -> tuple[bytes, int, dict[str, str]]:
+        return b"<html>", 200, {}
+
+    monkeypatch.setattr(sdk.HTTPXClient, "request_async", answered)
+    api = StripeApi(KEY)
+    try:
+        with pytest.raises(StripeError):
+            await api.retrieve("customers", "cus_1")
+    finally:
+        await api.close()
+
+
 def test_a_429_slows_the_rate_down_and_says_for_how_long() -> None:
     def refused(code: str, **headers: str) -> StripeError:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
