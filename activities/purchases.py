@@ -15,7 +15,7 @@ from latchkey.contracts import SyncInput, SyncResult
 from latchkey.rules import access
 from latchkey.rules.reading import Order, UnreadableError
 from latchkey.rules.routing import Target, TargetKind
-from latchkey.store.pool import Connection
+from latchkey.store.pool import Connection, keep_plans
 from latchkey.store.purchases import order_facts, order_mirror, orders
 from latchkey.store.purchases.judging import Applied
 from latchkey.store.purchases.linked_products import linked_products
@@ -113,6 +113,7 @@ class PurchaseActivities:
     async def _apply(self, order: Order, job: SyncInput, context: ApplyContext) -> SyncResult:
         reference = self._deps.reference(order.reference)
         async with self._deps.pool.acquire() as connection, connection.transaction():
+            await keep_plans(connection)
             outcome = await orders.apply_orders(
                 connection,
                 [order],

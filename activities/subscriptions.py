@@ -14,6 +14,7 @@ from latchkey.contracts import EndDueInput, SyncInput, SyncResult, subscription_
 from latchkey.rules.reading import Order, Subscription, UnreadableError
 from latchkey.rules.routing import TargetKind
 from latchkey.rules.vocabulary import Cause
+from latchkey.store.pool import keep_plans
 from latchkey.store.purchases import orders, settling, subscription_mirror, subscriptions
 from latchkey.store.purchases.judging import Applied
 from latchkey.store.purchases.linked_products import linked_products
@@ -71,6 +72,7 @@ class SubscriptionActivities:
             begun=session.begun if session else None,
         )
         async with self._deps.pool.acquire() as connection, connection.transaction():
+            await keep_plans(connection)
             page = await subscriptions.apply_subscriptions(
                 connection, [reading], context=context, checkouts={reading.id: checkout}
             )

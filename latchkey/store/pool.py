@@ -129,6 +129,14 @@ async def create_pool(dsn: str, *, min_size: int = 1, max_size: int = 10) -> Poo
     )
 
 
+async def keep_plans(connection: Connection) -> None:
+    """Have the rest of the transaction use plans that are made once, for any values. It is for the
+    many small statements about one object: Postgres would plan them again each time, which costs
+    more than they do."""
+    if getattr(connection, "prepares", True):
+        await connection.execute("set local plan_cache_mode = force_generic_plan")
+
+
 async def _set_up(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
     for name in ("json", "jsonb"):
         await connection.set_type_codec(

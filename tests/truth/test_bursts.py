@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -21,7 +22,8 @@ from latchkey import dispatch
 from latchkey.contracts import BurstInput, BurstObject, BurstResult, SyncInput, SyncResult
 from latchkey.keyring import Keyring
 from latchkey.rules.routing import Target, TargetKind
-from latchkey.store.pool import Pool, create_pool
+from latchkey.store.pool import Connection, Pool, create_pool
+from latchkey.store.purchases import orders, subscriptions
 from latchkey.store.stripe import inbox
 from latchkey.store.stripe.context import Account
 from latchkey.vault import Vault
@@ -400,6 +402,36 @@ async def test_a_result_that_a_run_never_got_is_given_again(desk: Desk) -> None:
     given = await desk.alone(found, only_events=True)
     assert (given.label, given.state) == (lost.label, lost.state)
     assert (await desk.alone(found, only_events=True, ticket=given.ticket)).unchanged
+
+
+async def test_what_is_applied_alone_is_not_planned_each_time(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A burst's page, which is planned for its size, is."""
+    asked = "select current_setting('plan_cache_mode')"
+    modes: list[str] = []
+    for module, name in ((subscriptions, "apply_subscriptions"), (orders, "apply_orders")):
+
+        async def noting(connection: Connection, *read: Any, real: Any, **given: Any) -> Any:
+            modes.append(await connection.fetchval(asked))
+            return await real(connection, *read, **given)
+
+        monkeypatch.setattr(module, name, partial(noting, real=getattr(module, name)))
+    stripe_product = await desk.stripe.product()
+    await desk.linked(stripe_product)
+    price = await desk.stripe.price(stripe_product)
+    once = await desk.stripe.price(stripe_product, every=None)
+    await desk.stripe.buy("planned@launch.example", price)
+    await desk.stripe.buy("once@launch.example", once, mode="payment")
+    await desk.delivered()
+    waiting = await desk.waiting()
+    for found in waiting:
+        await desk.alone(found)
+    assert modes == ["force_generic_plan"] * 2
+    await desk.pool.execute("update events set state = 'waiting'")
+    assert (await desk.burst(waiting)).applied == 2
+    assert modes[2:] == ["auto"] * 2
+    assert await desk.pool.fetchval(asked) == "auto"
 
 
 async def test_an_event_that_came_after_a_burst_is_read(desk: Desk) -> None:
