@@ -238,6 +238,7 @@ def _activities(
         checkout.look_at_session,
         checkout_sessions.open_checkout,
         checkout_sessions.find_promotion,
+        checkout_sessions.make_promotion,
         portal.open_portal,
         portal.find_receipt,
     ]

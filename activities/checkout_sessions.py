@@ -19,6 +19,7 @@ from latchkey.rules.checkout_params import (
     with_discount,
     without_refused,
 )
+from latchkey.rules.promotions import NewPromotion
 from latchkey.rules.routing import Target, TargetKind
 from latchkey.store.products import checkout_attempts, offers
 from latchkey.stripe_api import CopyError, Json, StripeApi, StripeError
@@ -75,6 +76,34 @@ class CheckoutSessionActivities:
                     raise
                 return StripeCallResult("refused")
         return StripeCallResult("found" if found else "none")
+
+    @activity.defn(name=contracts.MAKE_PROMOTION)
+    async def make_promotion(self, stripe_call: StripeCallInput) -> StripeCallResult:
+        """Create a promotion code with its coupon, once for each form: `made`, `taken` if another
+        active code is the same, `refused` if the key may not, `invalid` if Stripe doesn't take
+        it."""
+        assert stripe_call.sealed is not None, "a promotion arrives encrypted"
+        vault = self._deps.keyring.vault
+        wanted = NewPromotion.read(vault.open(stripe_call.sealed.encode(), Purpose.STRIPE_CALL))
+        async with retried():
+            api = await self._deps.keyring.api()
+            coupon = None
+            try:
+                coupon = await api.create_coupon(
+                    wanted.coupon(), idempotency_key=f"{wanted.idempotency_key}-coupon"
+                )
+                await api.create_promotion_code(
+                    wanted.promotion_code(coupon["id"]), idempotency_key=wanted.idempotency_key
+                )
+            except StripeError as error:
+                if error.passing:
+                    raise
+                if coupon is not None:
+                    await api.delete_coupon(coupon["id"])
+                if error.refused or isinstance(error, CopyError):
+                    return StripeCallResult("refused")
+                return StripeCallResult("taken" if error.param == "code" else "invalid")
+        return StripeCallResult("made")
 
     async def _reopened(self, api: StripeApi, order: CheckoutOrder) -> Json | None:
         """The session of an earlier click, unless it was paid or has expired."""

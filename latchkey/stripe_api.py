@@ -473,6 +473,22 @@ class StripeApi:
         found = (await self.page("/v1/promotion_codes", params, after=None, limit=1)).data
         return found[0]["id"] if found else None
 
+    async def create_coupon(self, params: Json, *, idempotency_key: str) -> Json:
+        return await self.call("post", "/v1/coupons", params, idempotency_key=idempotency_key)
+
+    async def create_promotion_code(self, params: Json, *, idempotency_key: str) -> Json:
+        return await self.call(
+            "post", "/v1/promotion_codes", params, idempotency_key=idempotency_key
+        )
+
+    async def delete_coupon(self, coupon_id: str) -> None:
+        """Delete a coupon that nobody has; nothing happens if it is gone already."""
+        try:
+            await self.call("delete", f"/v1/coupons/{in_path(coupon_id)}")
+        except StripeError as error:
+            if not error.missing:
+                raise
+
     async def sessions_of(self, **owner: str) -> list[Json]:
         """Sessions of a `subscription`, `payment_intent`, `customer` or `customer_account`."""
         parts = [f"data.{part}" for part in _SESSION_PARTS]

@@ -70,6 +70,7 @@ PAGES: dict[str, A | None] = {
     "GET /admin/cancellations.csv": A.EXPORTED,
     "POST /admin/at-risk/{id}/mail": A.REMINDER_SENT,
     "POST /admin/cancellations/win-back": A.INVITED_BACK,
+    "POST /admin/cancellations/promotion": A.PROMOTION_MADE,
     "POST /billing/card/{token}": None,
     "POST /admin/users/import": None,
     "POST /admin/users/import/{id}": A.USERS_IMPORTED,

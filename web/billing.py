@@ -5,6 +5,7 @@ import time
 
 from latchkey import contracts, dispatch
 from latchkey.contracts import StripeCallInput, StripeCallResult
+from latchkey.rules.promotions import NewPromotion
 from latchkey.rules.routing import Target, TargetKind
 from latchkey.store.products import checkout
 from latchkey.store.products.checkout import Bought
@@ -89,6 +90,20 @@ async def promotion(site: Site, code: str) -> str:
         site.temporal,
         StripeCallInput(contracts.FIND_PROMOTION, code),
         summary=f"Promotion code {code}",
+        seconds=STRIPE_CALL_SECONDS,
+    )
+    return result.state
+
+
+async def make_promotion(site: Site, wanted: NewPromotion) -> str:
+    """Create a promotion code: `made`, `taken`, `refused` or `invalid`. Raises
+    `TemporalUnavailableError`, `WorkflowFailedError`."""
+    sealed = site.keyring.vault.seal(wanted.text(), Purpose.STRIPE_CALL).decode()
+    result = await dispatch.call_stripe(
+        site.temporal,
+        StripeCallInput(contracts.MAKE_PROMOTION, wanted.code, sealed=sealed),
+        summary=f"New promotion code {wanted.code}",
+        nonce=wanted.idempotency_key,
         seconds=STRIPE_CALL_SECONDS,
     )
     return result.state

@@ -40,6 +40,30 @@ class KeyPermission:
         return f"rak_{self.slug}_{self.level}"
 
 
+PROMOTION_WRITES = (
+    KeyPermission(
+        "Coupons",
+        "coupon",
+        "/v1/coupons",
+        "creating a promotion code to invite people back",
+        WRITE,
+        written="/v1/coupons",
+        refused={"duration": "none"},
+        optional=True,
+    ),
+    KeyPermission(
+        "Promotion Codes",
+        "promotion_code",
+        "/v1/promotion_codes",
+        "creating a promotion code to invite people back",
+        WRITE,
+        written="/v1/promotion_codes",
+        refused={"promotion": {"type": "none"}},
+        optional=True,
+    ),
+)
+"""What a key has to allow so that a promotion code can be created here."""
+
 PERMISSIONS = (
     KeyPermission(
         "Products",
@@ -126,6 +150,7 @@ PERMISSIONS = (
         optional=True,
         exists=False,
     ),
+    *PROMOTION_WRITES,
 )
 
 _ACCOUNT = ("rak_connected_account_read", "rak_accounts_kyc_basic_read")

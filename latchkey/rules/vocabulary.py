@@ -350,6 +350,7 @@ class AuditAction(StrEnum):
     MAIL_RESENT = "mail_resent"
     REMINDER_SENT = "reminder_sent"
     INVITED_BACK = "invited_back"
+    PROMOTION_MADE = "promotion_made"
     EVENT_RESENT = "event_resent"
     EVENT_IGNORED = "event_ignored"
     COMPARISON_STARTED = "comparison_started"

@@ -95,6 +95,66 @@ async def test_who_is_invited_comes_back_with_the_code_and_is_counted(shared: La
         assert "They have subscribed again" in await shown(admin, chosen)
 
 
+async def test_a_code_is_created_here_if_the_key_may(shared: Latchkey) -> None:
+    product, _, price, _ = await for_sale(
+        shared, "Created code", promotion_codes=True, payment_link=False
+    )
+    _, subscription = await former(shared, "created@winback.example", price, product)
+    chosen = f"{PAGE}?id={subscription}"
+    create = "/admin/cancellations/promotion"
+    form = {
+        "id": subscription, "new_code": "made-here", "kind": "percent", "percent": "25",
+        "duration": "repeating", "months": "3", "uses": "1", "days": "14", "only": "yes",
+        "nonce": "0123456789abcdef",
+    }  # fmt: skip
+    async with visit(shared) as admin:
+        await admin.sign_in()
+        assert "Only this person can use it" in (await admin.get(chosen)).text
+        for changes, problem in (
+            ({"percent": "101"}, "Enter a percentage"),
+            ({"new_code": "not a code"}, "Enter a code of letters"),
+        ):
+            assert problem in (await admin.send(chosen, create, 422, **form | changes)).text
+        assert await shared.stripe.get("promotion_codes", code="MADE-HERE") | {"url": ""} == {
+            "object": "list", "data": [], "has_more": False, "url": ""
+        }  # fmt: skip
+        for _ in range(2):  # a double click
+            made = await admin.send(chosen, create, 303, **form)
+            assert (
+                made.headers["location"]
+                == f"{PAGE}?code=MADE-HERE&done=promotion&id={subscription}"
+            )
+        [code] = (await shared.stripe.get("promotion_codes", code="MADE-HERE"))["data"]
+        customer = await shared.pool.fetchval(
+            "select customer_id from subscriptions where id = $1", subscription
+        )
+        assert (code["max_redemptions"], code["customer"]) == (1, customer)
+        coupon = await shared.stripe.get(f"coupons/{code['promotion']['coupon']}")
+        assert (coupon["percent_off"], coupon["duration_in_months"]) == (25, 3)
+        assert 'value="MADE-HERE"' in (await admin.get(made.headers["location"])).text
+        assert "Promotion code created" in await shown(admin, "/admin/audit")
+        coupons = len((await shared.stripe.get("coupons", limit=100))["data"])
+        taken = await admin.send(chosen, create, 422, **form | {"nonce": "another"})
+        assert "an active code like this already" in taken.text
+        assert len((await shared.stripe.get("coupons", limit=100))["data"]) == coupons
+        lacking = {**dict.fromkeys(AREAS, "write"), "coupons": "read"}
+        try:
+            await shared.stripe.control("keys", key=KEY, permissions=lacking)
+            refused = await admin.send(chosen, create, 422, **form | {"new_code": "OTHER"})
+            assert "may not create promotion codes" in refused.text
+        finally:
+            await shared.stripe.control("keys", key=KEY, permissions=None)
+        finding = {"area": "Coupons", "level": "write", "ok": False, "optional": True}
+        before = await shared.pool.fetchval("select findings from stripe_connection")
+        try:
+            await shared.pool.execute("update stripe_connection set findings = $1", [finding])
+            page = (await admin.get(chosen)).text
+            assert "it lacks <strong>Coupons</strong>: write" in page
+            assert create not in page
+        finally:
+            await shared.pool.execute("update stripe_connection set findings = $1", before)
+
+
 async def another(
     site: Latchkey, subscription: str, *, status: str, ends: str = "null", ended: str = "null"
 ) -> None:

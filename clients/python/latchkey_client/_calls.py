@@ -1,6 +1,6 @@
 """A method for each call of the JSON API. Written by `make clients`; don't edit it by hand.
 
-Made from 237c11e69b1af379059d59d85414c5898162a437e724c73b289cc9090c96fe68
+Made from 5258df091218865f8ed34424920822fce24642fecc66d1adbe56d0ec948fa632
 """
 
 from abc import ABC, abstractmethod
@@ -164,6 +164,7 @@ class SyncCalls(ABC):
             "mail_resent",
             "reminder_sent",
             "invited_back",
+            "promotion_made",
             "event_resent",
             "event_ignored",
             "comparison_started",
@@ -977,6 +978,7 @@ class AsyncCalls(ABC):
             "mail_resent",
             "reminder_sent",
             "invited_back",
+            "promotion_made",
             "event_resent",
             "event_ignored",
             "comparison_started",

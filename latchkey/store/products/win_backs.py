@@ -29,11 +29,12 @@ class NotInvited(StrEnum):
 
 @dataclass(frozen=True)
 class Former:
-    """Somebody whose subscription was cancelled, the product that they would buy again, and why
-    they can't be invited to, if they can't."""
+    """Somebody whose subscription was cancelled, their customer at Stripe, the product that they
+    would buy again, and why they can't be invited to, if they can't."""
 
     id: str
     at: datetime
+    customer_id: str
     user_id: int | None
     email: str | None
     product_id: str | None
@@ -46,8 +47,8 @@ async def chosen(connection: Connection, ids: Sequence[str]) -> list[Former]:
     there several times is invited once."""
     rows = await connection.fetch(
         f"""
-        select s.id, s.canceled_at as at, u.id as user_id, u.email, p.id as product_id,
-               p.name as product_name,
+        select s.id, s.canceled_at as at, s.customer_id, u.id as user_id, u.email,
+               p.id as product_id, p.name as product_name,
                case when u.id is null or u.erased_at is not null then 'nobody'
                     when s.ended_at is null then 'running'
                     when {SUBSCRIBED_AGAIN} then 'back'
@@ -86,6 +87,18 @@ async def chosen(connection: Connection, ids: Sequence[str]) -> list[Former]:
             invited.add(row["user_id"])
         people.append(Former(**dict(row) | {"obstacle": obstacle}))
     return people
+
+
+async def currencies(connection: Connection, people: Sequence[Former]) -> list[str]:
+    """The currencies in which these people could buy again."""
+    rows = await connection.fetch(
+        """
+        select distinct r.currency from offers o join prices r on r.id = o.price_id
+         where o.product_id = any($1::text[]) and o.promotion_codes and r.active order by 1
+        """,
+        sorted({person.product_id for person in people if person.product_id}),
+    )
+    return [row["currency"] for row in rows]
 
 
 async def invite(connection: Connection, ids: Sequence[str], *, code: str) -> int:

@@ -53,6 +53,13 @@ class StripeConnection:
         """The findings about permissions that the key lacks and can't do without."""
         return [one for one in self.findings if not (one["ok"] or one.get("optional"))]
 
+    def lacks(self, area: str, level: str) -> bool:
+        """Whether the last check found that the key lacks this."""
+        return any(
+            not one["ok"] and (one["area"], one.get("level")) == (area, level)
+            for one in self.findings
+        )
+
     @property
     def account(self) -> Account | None:
         return self.last_account if self.state == "connected" else None

@@ -44,7 +44,7 @@ def typed_price(fields: Mapping[str, Any]) -> TypedPrice:
     if values["interval"] not in INTERVALS:
         errors["interval"] = "Choose a billing period."
     try:
-        amount = _minor(values["amount"], currency)
+        amount = minor_amount(values["amount"], currency)
     except ValueError as error:
         return TypedPrice(values, errors={"amount": str(error)} | errors)
     if not errors and amount == 0 and fields.get("free") != "yes":
@@ -56,7 +56,7 @@ def typed_price(fields: Mapping[str, Any]) -> TypedPrice:
     return TypedPrice(values, price)
 
 
-def _minor(typed: str, currency: str) -> int:
+def minor_amount(typed: str, currency: str) -> int:
     """An amount in the minor unit. Raises `ValueError` with a sentence."""
     if not typed:
         raise ValueError("Enter an amount, such as 29.00.")
