@@ -1,6 +1,8 @@
 """Products, prices, coupons, promotion codes and payment links."""
 
-from sandbox import collecting, pricing
+import re
+
+from sandbox import collecting, mistakes, pricing
 from sandbox.fields import apply
 from sandbox.plans import plan_of
 from sandbox.shop import Shop, invalid, merge_metadata, snapshot, too_many
@@ -59,10 +61,17 @@ def create_price(shop: Shop, params: Json, *, own_id: str | None = None) -> Json
         full = shop.world.published.resolve(shop.world.published.object_schema("price"))
         part = shop.world.blanks.part(full.get("else", full)["properties"]["recurring"])
         made["recurring"] = {**part, "interval_count": 1, "usage_type": "licensed", **recurring}
+        count, most = made["recurring"]["interval_count"], _THREE_YEARS[recurring["interval"]]
+        if fault := mistakes.outside("recurring[interval_count]", count, least=1, most=most):
+            raise fault
     shop.save(made, "price.created")
     if recurring:
         shop.emit("plan.created", plan_of(made))
     return made
+
+
+_THREE_YEARS = {"day": 1095, "week": 156, "month": 36, "year": 3}
+"""The longest intervals of prices."""
 
 
 def take_lookup_key(shop: Shop, price: Json, params: Json) -> None:
@@ -138,6 +147,11 @@ def create_coupon(shop: Shop, params: Json) -> Json:
             code="parameter_missing",
             param="currency",
         )
+    if params.get("duration") != "repeating" and params.get("duration_in_months"):
+        raise invalid(
+            "`duration_in_months` is only for coupons with `duration=repeating`.",
+            param="duration_in_months",
+        )
     if params.get("duration") == "repeating" and not params.get("duration_in_months"):
         raise invalid(
             "You must pass `duration_in_months` when `duration` is repeating.",
@@ -170,7 +184,8 @@ def create_coupon(shop: Shop, params: Json) -> Json:
 
 def create_promotion_code(shop: Shop, params: Json) -> Json:
     promotion = params["promotion"]
-    shop.find("coupon", promotion.get("coupon"), param="promotion[coupon]")
+    coupon = shop.find("coupon", promotion.get("coupon"), param="promotion[coupon]")
+    _check_code(params, coupon)
     code = (params.get("code") or shop.world.new_id("c", 8).removeprefix("c_")).upper()
     same = shop.world.table("promotion_code").newest_first({"code": code}, before=None, after=None)
     if any(row["active"] and row["code"] == code for row in same):
@@ -189,6 +204,17 @@ def create_promotion_code(shop: Shop, params: Json) -> Json:
     made["promotion"] = {"type": "coupon", "coupon": promotion["coupon"]}
     made["restrictions"] = {**made["restrictions"], **(params.get("restrictions") or {})}
     return shop.save(made, "promotion_code.created")
+
+
+def _check_code(params: Json, coupon: Json) -> None:
+    """Raise Stripe's 400 for a promotion code that can't be, or that outlasts its coupon."""
+    if not re.fullmatch(r"[A-Za-z0-9-]*", params.get("code") or ""):
+        raise invalid("A code can only have letters, digits and dashes.", param="code")
+    limits: Json = {"expires_at": coupon["redeem_by"], "max_redemptions": coupon["max_redemptions"]}
+    for name, most in limits.items():
+        given = params.get(name)
+        if given and most is not None and given > most:
+            raise invalid(f"`{name}` can't be greater than that of the coupon.", param=name)
 
 
 _BUILT = (
@@ -352,4 +378,6 @@ def _after(given: Json) -> Json:
     message = (given.get("hosted_confirmation") or {}).get("custom_message")
     if given["type"] == "hosted_confirmation":
         return {**given, "hosted_confirmation": {"custom_message": message}}
+    if not given.get("redirect"):
+        raise mistakes.missing("after_completion[redirect]")
     return given

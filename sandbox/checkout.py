@@ -13,7 +13,7 @@ from sandbox import (
     shipping,
     taxes,
 )
-from sandbox.shop import Shop, invalid, merge_metadata, snapshot
+from sandbox.shop import Shop, invalid, merge_metadata, snapshot, too_many
 from sandbox.world import Json
 
 OPEN_SECONDS = 24 * 3600
@@ -597,6 +597,7 @@ def _check_quantities(params: Json) -> None:
 def _check(shop: Shop, mode: str, lines: list[Json], params: Json) -> None:
     _check_ui(shop, params)
     _check_expiry(shop, params)
+    _check_trial(params)
     if not lines and mode != "setup":
         raise mistakes.missing("line_items")
     named = params.get("currency") or params.get("allowed_payment_method_types")
@@ -625,9 +626,19 @@ def _check(shop: Shop, mode: str, lines: list[Json], params: Json) -> None:
         ("invoice_creation", "payment"),
         ("customer_creation", "payment"),
         ("setup_intent_data", "setup"),
+        ("payment_method_collection", "subscription"),
     ):
         if params.get(name) and mode != needed:
             raise invalid(f"You can not pass `{name}` in `{mode}` mode.", param=name)
+
+
+def _check_trial(params: Json) -> None:
+    data = params.get("subscription_data") or {}
+    if data.get("trial_end") and data.get("trial_period_days") is not None:
+        raise too_many("subscription_data[trial_end]", "subscription_data[trial_period_days]")
+    days = data.get("trial_period_days", 1)
+    if fault := mistakes.outside("subscription_data[trial_period_days]", days, least=1):
+        raise fault
 
 
 def line_for(

@@ -74,7 +74,8 @@ def draft(
     if reason == "manual":
         made["rendering"] = {**_RENDERING, "pdf": {"page_size": "auto"}}
     if method == "send_invoice":
-        made["due_date"] = world.now() + world.span((days_until_due or 30) * DAY)
+        days = 30 if days_until_due is None else days_until_due
+        made["due_date"] = world.now() + world.span(days * DAY)
     made["lines"] = {
         "object": "list",
         "data": [],

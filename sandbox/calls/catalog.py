@@ -75,9 +75,9 @@ listable("coupon", "/v1/coupons")
 listable(
     "promotion_code",
     "/v1/promotion_codes",
-    "code",
     "active",
     "customer",
+    code=lambda code, wanted: code["code"] == wanted.upper(),
     coupon=lambda code, wanted: code["promotion"]["coupon"] == wanted,
 )
 listable("payment_link", "/v1/payment_links", "active")

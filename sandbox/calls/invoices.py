@@ -3,7 +3,7 @@
 from sandbox import catalog, discounts, invoice_lines, invoices, lists, pricing, shipping, taxes
 from sandbox.calls.registry import Call, call, readable, searchable
 from sandbox.fields import apply
-from sandbox.shop import Shop, invalid, merge_metadata, snapshot
+from sandbox.shop import Shop, invalid, merge_metadata, snapshot, too_many
 from sandbox.subscriptions import dunning, previews
 from sandbox.world import Json
 
@@ -60,6 +60,8 @@ def create_item(c: Call) -> Json:
         "customer", params.get("customer") or (bill or {}).get("customer"), param="customer"
     )
     price = _price(c.shop, params, "pricing[price]")
+    if price is not None and params.get("amount") is not None:
+        raise too_many("amount", "pricing")
     quantity, amount = params.get("quantity", 1), params.get("amount")
     if price is None and amount is None:
         raise invalid("Missing required param: amount.", param="amount", code="parameter_missing")
@@ -130,7 +132,16 @@ def _price(shop: Shop, params: Json, where: str) -> Json | None:
     if params.get("price_data"):
         return catalog.create_price(shop, {**params["price_data"], "active": False})
     given = (params.get("pricing") or {}).get("price") or params.get("price")
-    return shop.find("price", given, param=where) if given else None
+    if not given:
+        return None
+    found = shop.find("price", given, param=where)
+    if found["type"] != "one_time":
+        raise invalid(
+            "The price specified is set to `type=recurring` but this field only accepts prices with"
+            " `type=one_time`.",
+            param=where,
+        )
+    return found
 
 
 @call("POST", "/v1/invoiceitems/{}")
@@ -182,6 +193,7 @@ def create_invoice(c: Call) -> Json:
     """A draft, of a customer's pending items where it is asked for."""
     params = c.params
     customer = c.shop.find("customer", params.get("customer"), param="customer")
+    _check_due(c)
     lines = []
     if params.get("pending_invoice_items_behavior") == "include":
         lines = invoices.take_pending(c.shop, customer["id"], params.get("subscription"))
@@ -220,6 +232,19 @@ def create_invoice(c: Call) -> Json:
             bill.update(auto_advance=True, automatically_finalizes_at=at)
             c.shop.world.schedule("finalize_invoice", bill["id"], at)
         return c.shop.save(bill)
+
+
+def _check_due(c: Call) -> None:
+    for name in ("days_until_due", "due_date"):
+        if c.params.get(name) is not None:
+            _only_sent(name, c.params.get("collection_method"))
+
+
+def _only_sent(name: str, method: str | None) -> None:
+    if method != "send_invoice":
+        raise invalid(
+            f"`{name}` is only for invoices with `collection_method=send_invoice`.", param=name
+        )
 
 
 @call("POST", "/v1/invoices/{}/add_lines")
@@ -289,11 +314,7 @@ def update_invoice(c: Call) -> Json:
         invoice_lines.total(c.shop, found)
     if days := c.params.get("days_until_due"):
         _only_draft(found)
-        if found["collection_method"] != "send_invoice":
-            raise invalid(
-                "`days_until_due` is only for invoices with `collection_method=send_invoice`.",
-                param="days_until_due",
-            )
+        _only_sent("days_until_due", found["collection_method"])
         found["due_date"] = c.shop.world.now() + c.shop.world.span(days * invoices.DAY)
     if "default_tax_rates" in c.params:
         _only_draft(found)

@@ -41,6 +41,7 @@ def update(shop: Shop, found: Json, params: Json) -> Json:
     try:
         with shop.row():
             _set_plain(shop, found, params)
+            _set_due(found, params)
             cost = _reprice(shop, found, params)
             endings.mark(shop, found, params)
             bill = _bill(shop, found, cost, params)
@@ -59,7 +60,7 @@ def update(shop: Shop, found: Json, params: Json) -> Json:
 def _set_plain(shop: Shop, found: Json, params: Json) -> None:
     for key in _PLAIN:
         if key in params:
-            found[key] = params[key] or None
+            found[key] = None if params[key] == "" else params[key]
     if given := params.get("default_payment_method"):
         method = cards.payment_method(shop, given, param="default_payment_method")
         found["default_payment_method"] = method["id"]
@@ -81,6 +82,15 @@ def _set_plain(shop: Shop, found: Json, params: Json) -> None:
         _discount(shop, found, params["discounts"] or [])
     if params.get("billing_schedules"):
         items.set_billing_schedules(shop, found, params["billing_schedules"])
+
+
+def _set_due(found: Json, params: Json) -> None:
+    """Keep `days_until_due` with how the subscription collects."""
+    if "days_until_due" not in params and "collection_method" not in params:
+        return
+    if "days_until_due" not in params and found["collection_method"] == "charge_automatically":
+        found["days_until_due"] = None
+    creation.check_due(found)
 
 
 def _discount(shop: Shop, found: Json, wanted: list[Json]) -> None:

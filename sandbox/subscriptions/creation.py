@@ -15,6 +15,11 @@ def create(shop: Shop, params: Json, *, paid_by: Json | None = None) -> Json:
     for pair in (("trial_end", "trial_period_days"), ("cancel_at", "cancel_at_period_end")):
         if all(params.get(name) for name in pair):
             raise too_many(*pair)
+    if params.get("payment_behavior") == "pending_if_incomplete":
+        raise invalid(
+            "`payment_behavior=pending_if_incomplete` is only for updates of a subscription.",
+            param="payment_behavior",
+        )
     days = params.get("trial_period_days") or 0
     if fault := mistakes.outside("trial_period_days", days, least=0, most=LONGEST_TRIAL):
         raise fault
@@ -94,9 +99,20 @@ def _set_mode(made: Json, params: Json) -> None:
             **ending,
         }
     }
-    if made["collection_method"] == "send_invoice" and not made["days_until_due"]:
+    check_due(made)
+
+
+def check_due(found: Json) -> None:
+    """Raise Stripe's 400 where `days_until_due` doesn't go with how a subscription collects."""
+    sent, due = found["collection_method"] == "send_invoice", found["days_until_due"] is not None
+    if sent and not due:
         raise invalid(
             "If `collection_method` is `send_invoice`, `days_until_due` must be set.",
+            param="days_until_due",
+        )
+    if due and not sent:
+        raise invalid(
+            "`days_until_due` is only for subscriptions with `collection_method=send_invoice`.",
             param="days_until_due",
         )
 
@@ -136,7 +152,7 @@ def _check_payable(
     """Raise Stripe's 400 if something is due and there isn't a payment method."""
     if made["collection_method"] != "charge_automatically" or paid_by is not None:
         return
-    if params.get("payment_behavior") in ("default_incomplete", "pending_if_incomplete"):
+    if params.get("payment_behavior") == "default_incomplete":
         return
     total = 0 if made["status"] == "trialing" else items.total(shop, made)
     if total and not params.get("discounts") and not invoices.default_method(shop, made):

@@ -276,6 +276,73 @@ def test_what_excludes_each_other_is_refused(published: Published) -> None:
         assert (status, body["error"]["param"]) == (400, param)
 
 
+def test_what_only_goes_with_something_else_is_refused(published: Published) -> None:
+    account = Inside.empty(published)
+    customer = account.make("customers", payment_method="pm_card_visa")["id"]
+    product = account.make("products", name="Book")["id"]
+    price: Json = {"product": product, "currency": "usd", "unit_amount": 900}
+    monthly = account.make("prices", **price, recurring={"interval": "month"})["id"]
+    once = account.make("prices", **price)["id"]
+    new: Json = {"customer": customer, "items": [{"price": monthly}]}
+    sent: Json = {"collection_method": "send_invoice"}
+    subscription = account.make("subscriptions", **new, **sent, days_until_due=0)
+    assert subscription["days_until_due"] == 0
+    path = f"subscriptions/{subscription['id']}"
+    charged = account.make(path, collection_method="charge_automatically")
+    assert charged["days_until_due"] is None
+    item: Json = {"customer": customer}
+    count = "recurring[interval_count]"
+    for asked, form, param in (
+        ("prices", {**price, "recurring": {"interval": "week", "interval_count": 157}}, count),
+        ("subscriptions", {**new, "days_until_due": 5}, "days_until_due"),
+        ("subscriptions", {**new, **sent}, "days_until_due"),
+        ("subscriptions", {**new, "payment_behavior": "pending_if_incomplete"}, "payment_behavior"),
+        (path, {"days_until_due": 5}, "days_until_due"),
+        ("invoiceitems", {**item, "pricing": {"price": monthly}}, "pricing[price]"),
+        ("invoiceitems", {**item, "pricing": {"price": once}, "amount": 5}, None),
+        ("invoices", {**item, "due_date": 2_000_000_000}, "due_date"),
+        ("invoices", {**item, "days_until_due": 5}, "days_until_due"),
+    ):
+        status, body = account.ask("POST", asked, **form)
+        assert status == 400, (asked, form)
+        assert body["error"].get("param") == param, asked
+
+
+def test_discounts_and_offers_that_cannot_be_are_refused(published: Published) -> None:
+    account = Inside.empty(published)
+    soon = account.shop.world.now() + 900
+    half: Json = {"percent_off": 50}
+    coupon = account.make("coupons", **half, max_redemptions=2, redeem_by=soon)["id"]
+    offer: Json = {"promotion": {"type": "coupon", "coupon": coupon}}
+    account.make("promotion_codes", **offer, code="Sail-24")
+    found = account.get("promotion_codes", code="sail-24")["data"]
+    assert [row["code"] for row in found] == ["SAIL-24"]
+    price: Json = {"currency": "usd", "unit_amount": 900, "product_data": {"name": "Book"}}
+    once = account.make("prices", **price)["id"]
+    monthly = account.make("prices", **price, recurring={"interval": "month"})["id"]
+    sold: Json = {"line_items": [{"price": once, "quantity": 1}]}
+    lasting: Json = {"line_items": [{"price": monthly, "quantity": 1}], "mode": "subscription"}
+    session, days = "checkout/sessions", "subscription_data[trial_period_days]"
+    for path, form, param in (
+        ("coupons", {**half, "duration_in_months": 3}, "duration_in_months"),
+        ("promotion_codes", {**offer, "code": "two words"}, "code"),
+        ("promotion_codes", {**offer, "max_redemptions": 3}, "max_redemptions"),
+        ("promotion_codes", {**offer, "expires_at": soon + 1}, "expires_at"),
+        (session, {**sold, "mode": "payment", "payment_method_collection": "always"}, "payment_m"),
+        (session, {**lasting, "subscription_data": {"trial_period_days": 0}}, days),
+        (
+            session,
+            {**lasting, "subscription_data": {"trial_period_days": 5, "trial_end": soon}},
+            None,
+        ),
+        ("payment_links", {**sold, "after_completion": {"type": "redirect"}}, "after_completion"),
+    ):
+        given = {**form, "success_url": "https://a.example"} if path == session else form
+        status, body = account.ask("POST", path, **given)
+        assert status == 400, (path, form)
+        assert str(body["error"].get("param")).startswith(param or ""), body
+
+
 def test_a_state_that_forbids_a_call_is_shown(published: Published) -> None:
     account = Inside.empty(published)
     made = account.make(

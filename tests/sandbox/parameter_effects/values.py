@@ -30,6 +30,7 @@ _BY_NAME: dict[str, tuple[str, ...]] = {
     "setup_intent": ("{setup_intent}",),
     "test_clock": ("{clock}",),
     "configuration": ("{portal}",),
+    "prices": ("{price}", "{other_price}"),
     "source": ("{token}", "tok_mastercard"),
     "token": ("{token}",),
     "currency": ("usd", "eur"),
