@@ -1,4 +1,4 @@
-"""The page about how fast purchases open, for the team."""
+"""How fast purchases open, for the team and for programs."""
 
 import pytest
 
@@ -25,6 +25,14 @@ async def test_the_team_sees_how_fast_purchases_opened(shared: Latchkey) -> None
         assert "Error budget" in shown
         assert "quick@speed.example" in shown, "it is among the slowest"
         assert "2 years" in shown
+    told = await shared.call("GET", "/speed")
+    whole = told["windows"][-1]
+    assert (told["goal"], told["within_seconds"], whole["days"]) == (99.0, 1.0, 28)
+    assert sum(day["purchases"] for day in told["days"]) == whole["purchases"]
+    assert whole["in_time"] < whole["purchases"]
+    late = next(one for one in told["slowest"] if one["product"] == product)
+    assert late["seconds"] > 900 * 24 * 3600
+    assert late["event"].startswith("evt_")
 
 
 async def test_members_do_not_see_it(shared: Latchkey) -> None:

@@ -1041,6 +1041,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/speed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get how many purchases of the last four weeks opened what was bought in time.
+         * @description Needs a token with the scope `read` or a wider one.
+         */
+        get: operations["get_speed"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/subscriptions": {
         parameters: {
             query?: never;
@@ -3238,6 +3258,23 @@ export interface components {
             next: string | null;
         };
         /**
+         * PurchaseSpeed
+         * @description `goal` is the share in percent that has to open within `within_seconds`. `windows` are the
+         *     last day, 7 and 28 days, `days` begin with the latest, `slowest` are at most ten of 28 days.
+         */
+        PurchaseSpeed: {
+            /** Within Seconds */
+            within_seconds: number;
+            /** Goal */
+            goal: number;
+            /** Windows */
+            windows: components["schemas"]["SpeedWindow"][];
+            /** Days */
+            days: components["schemas"]["SpeedDay"][];
+            /** Slowest */
+            slowest: components["schemas"]["SlowPurchase"][];
+        };
+        /**
          * Reconciliation
          * @description `state` is queued, running, done or failed. `counts` holds the differences by class, and how
          *     many were repaired or failed to be.
@@ -3374,12 +3411,73 @@ export interface components {
             /** Error */
             error: string | null;
         };
+        /**
+         * SlowPurchase
+         * @description A purchase that was late. `seconds` is null if no event reported it, and a comparison found
+         *     it.
+         */
+        SlowPurchase: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Seconds */
+            seconds: number | null;
+            /** Event */
+            event: string | null;
+            /** User Id */
+            user_id: number | null;
+            /** Product */
+            product: string | null;
+        };
         /** SpanList */
         SpanList: {
             /** Data */
             data: components["schemas"]["AccessSpan"][];
             /** Next */
             next: string | null;
+        };
+        /**
+         * SpeedDay
+         * @description A day in UTC. Half of its purchases opened within `median_seconds`, 95 in a hundred within
+         *     `p95_seconds`; null where no event reported them.
+         */
+        SpeedDay: {
+            /** Purchases */
+            purchases: number;
+            /** In Time */
+            in_time: number;
+            /** Share */
+            share: number | null;
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
+            /** Median Seconds */
+            median_seconds: number | null;
+            /** P95 Seconds */
+            p95_seconds: number | null;
+        };
+        /**
+         * SpeedWindow
+         * @description The last days together. `late_left` is how many more purchases may be late while the goal is
+         *     still met.
+         */
+        SpeedWindow: {
+            /** Purchases */
+            purchases: number;
+            /** In Time */
+            in_time: number;
+            /** Share */
+            share: number | null;
+            /** Days */
+            days: number;
+            /** Goal Met */
+            goal_met: boolean;
+            /** Late Left */
+            late_left: number;
         };
         /**
          * Step
@@ -5971,6 +6069,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Reconciliation"];
+                };
+            };
+            /** @description What went wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_speed: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PurchaseSpeed"];
                 };
             };
             /** @description What went wrong, and what to do */

@@ -1,6 +1,6 @@
 """A method for each call of the JSON API. Written by `make clients`; don't edit it by hand.
 
-Made from 5258df091218865f8ed34424920822fce24642fecc66d1adbe56d0ec948fa632
+Made from 728d8768cfecab9a806abdc2c3c7581273ac9743537db468e12858a613d54d7e
 """
 
 from abc import ABC, abstractmethod
@@ -728,6 +728,11 @@ class SyncCalls(ABC):
             body=body,
             idempotency_key=idempotency_key,
         )
+        return found
+
+    def get_speed(self) -> types.PurchaseSpeed:
+        """Get how many purchases of the last four weeks opened what was bought in time."""
+        found: types.PurchaseSpeed = self._call("GET", "/speed")
         return found
 
     def get_subscriptions(
@@ -1554,6 +1559,11 @@ class AsyncCalls(ABC):
             body=body,
             idempotency_key=idempotency_key,
         )
+        return found
+
+    async def get_speed(self) -> types.PurchaseSpeed:
+        """Get how many purchases of the last four weeks opened what was bought in time."""
+        found: types.PurchaseSpeed = await self._call("GET", "/speed")
         return found
 
     async def get_subscriptions(

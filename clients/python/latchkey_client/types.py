@@ -875,9 +875,50 @@ class ShownPrice(TypedDict):
     error: str | None
 
 
+class SlowPurchase(TypedDict):
+    """
+    A purchase that was late. `seconds` is null if no event reported it, and a comparison found
+    it.
+    """
+
+    at: str
+    seconds: float | None
+    event: str | None
+    user_id: int | None
+    product: str | None
+
+
 class SpanList(TypedDict):
     data: list[AccessSpan]
     next: str | None
+
+
+class SpeedDay(TypedDict):
+    """
+    A day in UTC. Half of its purchases opened within `median_seconds`, 95 in a hundred within
+    `p95_seconds`; null where no event reported them.
+    """
+
+    purchases: int
+    in_time: int
+    share: float | None
+    day: str
+    median_seconds: float | None
+    p95_seconds: float | None
+
+
+class SpeedWindow(TypedDict):
+    """
+    The last days together. `late_left` is how many more purchases may be late while the goal is
+    still met.
+    """
+
+    purchases: int
+    in_time: int
+    share: float | None
+    days: int
+    goal_met: bool
+    late_left: int
 
 
 class Step(TypedDict):
@@ -1337,6 +1378,19 @@ class Purchase(TypedDict):
 class PurchaseList(TypedDict):
     data: list[Purchase]
     next: str | None
+
+
+class PurchaseSpeed(TypedDict):
+    """
+    `goal` is the share in percent that has to open within `within_seconds`. `windows` are the
+    last day, 7 and 28 days, `days` begin with the latest, `slowest` are at most ten of 28 days.
+    """
+
+    within_seconds: float
+    goal: float
+    windows: list[SpeedWindow]
+    days: list[SpeedDay]
+    slowest: list[SlowPurchase]
 
 
 class Team(TypedDict):
