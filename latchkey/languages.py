@@ -54,6 +54,8 @@ LANGUAGES = {
         Language("es", "Español", "es"),
         Language("pt-BR", "Português (Brasil)", "pt-BR"),
         Language("tr", "Türkçe", "tr"),
+        Language("ja", "日本語", "ja"),
+        Language("ar", "العربية", None),
     )
 }
 ENGLISH = LANGUAGES["en"]

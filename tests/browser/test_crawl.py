@@ -128,6 +128,16 @@ class Crawl:
                 await self._axe(f"at {width} in the dark", {"runOnly": ["color-contrast"]})
                 await self.page.emulate_media(color_scheme="light")
 
+    async def narrow(self, path: str) -> None:
+        """Check a page on a phone."""
+        await self.page.set_viewport_size({"width": 320, "height": 800})
+        await self.page.goto(f"{self.site.url}{path}")
+        wide = await self.page.evaluate("document.documentElement.scrollWidth")
+        if wide > 320:
+            self._note(f"is {wide} wide at 320")
+        await self.page.evaluate(self.axe)
+        await self._axe("at 320", {})
+
     async def _axe(self, where: str, options: dict[str, list[str]]) -> None:
         for impact, rule, words, nodes in await self.page.evaluate(AXE, options):
             if impact in SERIOUS:
@@ -173,6 +183,18 @@ async def as_user(page: Page, site: Latchkey, user: int) -> None:
     await page.wait_for_url(re.compile(r"/(admin|library|account)"))
 
 
+async def in_other_languages(crawl: Crawl, member: int) -> None:
+    """What a member sees on a phone in a language with long words, and in one from right to left.
+    What pages say in each language is read in `tests/web/test_languages.py`."""
+    change = "update users set locale = $2 where id = $1"
+    for language in ("de", "ar"):
+        await crawl.site.pool.execute(change, member, language)
+        for path in ("/library", "/account", "/account/settings", "/account/security", "/nowhere"):
+            await crawl.narrow(path)
+        assert await crawl.page.locator("html").get_attribute("lang") == language
+    await crawl.site.pool.execute(change, member, None)
+
+
 async def test_every_page_of_every_role(
     site: Latchkey, world: World, open_page: OpenPage, axe: str
 ) -> None:
@@ -187,6 +209,8 @@ async def test_every_page_of_every_role(
             await as_user(page, site, {"member": world.member, **world.staff}[role])
         crawl = Crawl(site, page, axe, judged=office if role in OFFICE else set())
         await crawl.run("/", "/library", "/login", *(["/admin"] if role in OFFICE else []))
+        if role == "member":
+            await in_other_languages(crawl, world.member)
         problems[role] = crawl.problems
         sizes[role] = len(crawl.kinds)
         if role == "owner":
