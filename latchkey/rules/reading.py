@@ -46,6 +46,7 @@ class Customer:
     """A customer, or only the id from a subscription's unexpanded field.
 
     `account` is the account behind it (Accounts v2). Where Stripe names only that, it is the id.
+    `locale` is the tag of the language that it prefers.
     """
 
     id: str
@@ -54,6 +55,7 @@ class Customer:
     deleted: bool = False
     known: bool = False
     account: str | None = None
+    locale: str | None = None
 
 
 @dataclass(frozen=True)
@@ -202,6 +204,7 @@ class Order:
     `credited_before` is what credit notes took off the bill before it was paid, `credited_after`
     what they gave back afterwards, other than by a refund. `written_off` means that the bill was
     voided or marked uncollectible. `recovered` sessions take the place of one that expired.
+    `locale` is the tag of the checkout's language, or `auto`.
     """
 
     id: str
@@ -225,6 +228,7 @@ class Order:
     credited_after: int = 0
     written_off: bool = False
     recovered: bool = False
+    locale: str | None = None
 
     @property
     def begun(self) -> datetime:
@@ -340,6 +344,7 @@ def customer(value: object, account: object = None) -> Customer | None:
         deleted=bool(value.get("deleted")),
         known=True,
         account=behind or object_id(value.get("customer_account")),
+        locale=_first_text(value.get("preferred_locales")),
     )
 
 
@@ -448,6 +453,7 @@ def checkout_session(source: Json, *, lines: Iterable[Json] | None = None) -> Or
         lines=tuple(_session_line(entry) for entry in (lines or inline.get("data") or ())),
         lines_complete=lines is not None or ("data" in inline and not inline.get("has_more")),
         recovered=object_id(source.get("recovered_from")) is not None,
+        locale=_text(source.get("locale")),
         **(_bill(bill) if isinstance(bill, Mapping) else {}),
     )
 
@@ -768,6 +774,10 @@ def _amount(value: object) -> int:
 
 def _count(value: object) -> int | None:
     return _whole(value, _MOST_INTEGER)
+
+
+def _first_text(value: object) -> str | None:
+    return _text(value[0]) if isinstance(value, list | tuple) and value else None
 
 
 def _text(value: object) -> str | None:

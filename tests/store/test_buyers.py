@@ -1,5 +1,7 @@
 """Who is behind the buyers of one page, whatever their order."""
 
+from dataclasses import replace
+
 import pytest
 
 from latchkey.rules.identity import Reference
@@ -46,3 +48,17 @@ async def test_a_reference_moves_only_its_own_purchase_of_another_users_customer
         found = await buyers.resolve(connection, page, context=context(2))
     assert found["cs_2"].user_id == other
     assert found["cs_3"].user_id == first["cs_1"].user_id
+
+
+async def test_new_users_read_the_language_that_they_bought_in(pool: Pool) -> None:
+    asked = {"de-AT": "de", "pt": "pt-BR", "auto": None, "nl": None, None: None}
+    paying = [
+        replace(buyer(f"cs_{n}", f"b{n}@x.example"), customer_id=None, language=language)
+        for n, language in enumerate(asked)
+    ]
+    async with pool.acquire() as connection, connection.transaction():
+        found = await buyers.resolve(connection, paying, context=context(1))
+    for n, locale in enumerate(asked.values()):
+        user_id = found[f"cs_{n}"].user_id
+        known = await pool.fetchval("select locale from users where id = $1", user_id)
+        assert known == locale

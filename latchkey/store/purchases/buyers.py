@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from latchkey import languages
 from latchkey.addresses import email_key, shown
 from latchkey.rules.identity import Reference, ReferenceFault, other_person
 from latchkey.rules.reading import Customer
@@ -30,7 +31,7 @@ class Buyer:
     `customer_id`. Without `create`, only known people are found.
 
     `products` are those that the purchase opens, `begun` is when its checkout began, `account` is
-    the one behind the customer.
+    the one behind the customer. `language` is the tag of the one that they bought in.
     """
 
     key: str
@@ -43,6 +44,7 @@ class Buyer:
     begun: datetime | None = None
     create: bool = True
     account: str | None = None
+    language: str | None = None
 
 
 @dataclass(frozen=True)
@@ -424,23 +426,30 @@ async def _create(connection: Connection, buyers: Sequence[Buyer]) -> dict[str, 
     """Create users for these addresses; another transaction may have created some just now."""
     if not buyers:
         return {}
-    wanted = {email_key(b.email): (shown(b.email), b.name) for b in buyers if b.email}
+    wanted = {email_key(b.email): (shown(b.email), b.name, _locale(b)) for b in buyers if b.email}
     keys = sorted(wanted)
     rows = await connection.fetch(
         """
-        insert into users (email, email_key, name)
-        select email, key, name from unnest($1::text[], $2::text[], $3::text[])
-            as given (email, key, name)
+        insert into users (email, email_key, name, locale)
+        select email, key, name, locale
+          from unnest($1::text[], $2::text[], $3::text[], $4::text[])
+            as given (email, key, name, locale)
         on conflict (email_key) do nothing
         returning id, email_key
         """,
         [wanted[key][0] for key in keys],
         keys,
         [wanted[key][1] for key in keys],
+        [wanted[key][2] for key in keys],
     )
     made = {row["email_key"]: AddressHolder(row["id"], created=True, proven=True) for row in rows}
     missing = [key for key in keys if key not in made]
     return made | await _existing(connection, missing)
+
+
+def _locale(buyer: Buyer) -> str | None:
+    language = languages.nearest(buyer.language) if buyer.language else None
+    return language.code if language else None
 
 
 async def _tell_created(

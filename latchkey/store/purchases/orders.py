@@ -188,6 +188,7 @@ async def _users(
                 products=_opened(reading, products),
                 begun=min(reading.begun, context.as_of),
                 create=_gives(reading, products, context),
+                language=reading.locale or (reading.customer.locale if reading.customer else None),
             )
             for reading in readings
             if reading.id not in users

@@ -208,6 +208,7 @@ def _buyer(
         products=tuple(product.product_id for product in _linked(reading, products)),
         begun=min(checkout.begun or reading.created, context.as_of),
         create=_grants(reading, products, context),
+        language=reading.customer.locale,
     )
 
 
