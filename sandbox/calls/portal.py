@@ -100,6 +100,7 @@ def open_portal(shop: Shop, params: Json) -> Json:
         customer=customer["id"],
         return_url=params.get("return_url") or configuration["default_return_url"],
         configuration=configuration["id"],
+        locale=params.get("locale"),
     )
     made["url"] = f"{world.base_url}/p/session/{made['id']}"
     if flow := params.get("flow_data"):

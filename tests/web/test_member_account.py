@@ -103,6 +103,7 @@ async def test_the_account_shows_subscriptions_and_purchases(
 
 async def test_billing_opens_the_portal_configured_once(shared: Latchkey, visitor: Visitor) -> None:
     member, subscribed, _ = await buyer(shared, "portal@account.example")
+    visitor.client.headers["accept-language"] = "fr"
     await visitor.sign_in_as(member, "portal")
     for fields in (
         {},
@@ -115,6 +116,7 @@ async def test_billing_opens_the_portal_configured_once(shared: Latchkey, visito
     flows = [session["flow"]["type"] for session in sessions if session["flow"]]
     assert flows[-2:] == ["payment_method_update", "subscription_cancel"]
     assert sessions[-1]["flow"]["subscription_cancel"]["subscription"] == subscribed["subscription"]
+    assert sessions[-1]["locale"] == "fr"
     made = (await shared.stripe.get("billing_portal/configurations", limit=100))["data"]
     assert len(made) == 1
     await shared.pool.execute(

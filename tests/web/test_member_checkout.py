@@ -178,6 +178,7 @@ async def test_the_payment_link_binds_the_buyer(shared: Latchkey, visitor: Visit
 async def test_a_session_binds_the_buyer(shared: Latchkey, visitor: Visitor) -> None:
     product, slug, price, _ = await for_sale(shared, "Sessions", payment_link=False)
     buyer = await user(shared, "session@checkout.example")
+    visitor.client.headers["accept-language"] = "de"
     await visitor.sign_in_as(buyer, "session")
     session = await opened(shared, await visitor.goes(f"/buy/{slug}?utm_source=news&evil=1"))
     reference = references.read(
@@ -187,6 +188,7 @@ async def test_a_session_binds_the_buyer(shared: Latchkey, visitor: Visitor) -> 
     assert (reference.user_id, reference.product_id) == (buyer, product)
     assert (session["mode"], session["customer"]) == ("subscription", None)
     assert session["customer_email"] == "session@checkout.example"
+    assert session["locale"] == "de"
     assert session["metadata"] == {"latchkey_product": product, "utm_source": "news"}
     assert session["cancel_url"] == f"{shared.url}/buy/{slug}?utm_source=news&back=1"
     long = "&".join(f"utm_content={n}{'%F0%9F%98%80' * 200}" for n in range(9))
