@@ -170,10 +170,10 @@ class Relay:
 
     async def _look_again(self) -> bool:
         """Have accounts looked at that weren't for long; True if there may be more."""
-        found = await accounts.write_due(self._pool, limit=WAKEUPS)
-        if found:
+        due = await accounts.write_due(self._pool, limit=WAKEUPS)
+        if due:
             self._wake.set()
-        return found == WAKEUPS
+        return due == WAKEUPS
 
     async def _relay_events(self) -> bool:
         """Start sending one batch; True if there may be more. The next batch doesn't wait for this
@@ -237,19 +237,19 @@ class Relay:
         that can be, if enough wait, counting what Temporal has and hasn't read yet."""
         if self._burst_from == "off":
             return {}
-        found: dict[str, list[Waiting]] = defaultdict(list)
+        objects: dict[str, list[Waiting]] = defaultdict(list)
         for target, events in groups.items():
             if all(_read_together(event.target) for event in events):
-                found[target.id] += events
-        missing = 0 if self._many() else self._burst_from - len(found)
-        if not found or (missing > 0 and await inbox.awaited(self._pool, most=missing) < missing):
+                objects[target.id] += events
+        missing = 0 if self._many() else self._burst_from - len(objects)
+        if not objects or (missing > 0 and await inbox.awaited(self._pool, most=missing) < missing):
             return {}
-        given = [event for events in found.values() for event in events]
+        claimed = [event for events in objects.values() for event in events]
         for event in await inbox.claim_others(
-            self._pool, {event.target for event in given}, without=[event.id for event in given]
+            self._pool, {event.target for event in claimed}, without=[event.id for event in claimed]
         ):
-            found[event.target.id].append(event)
-        return found
+            objects[event.target.id].append(event)
+        return objects
 
     async def _relay_links(self) -> None:
         """Start or signal the workflows of links that were created, retried or removed."""
@@ -310,8 +310,8 @@ class Relay:
         """Deliver the outbox's wakeups to Temporal; True if there may be more."""
         told = 0
         async with self._pool.acquire() as connection:
-            found = await wakeups.waiting(connection, limit=WAKEUPS)
-        for wakeup in found:
+            waiting = await wakeups.waiting(connection, limit=WAKEUPS)
+        for wakeup in waiting:
             try:
                 await dispatch.rouse(self._client, wakeup)
             except dispatch.TemporalUnavailableError as error:
@@ -334,9 +334,9 @@ class Relay:
         if target.kind is not TargetKind.PAYMENT:
             return target
         async with self._pool.acquire() as connection:
-            found = await order_mirror.order_of_payment(connection, target.id)
-        if found:
-            return Target(TargetKind.PURCHASE, found[0])
+            orders = await order_mirror.order_of_payment(connection, target.id)
+        if orders:
+            return Target(TargetKind.PURCHASE, orders[0])
         return Target(TargetKind.OBJECT, f"payment_intent/{target.id}")
 
     async def _send(self, target: Target, events: list[Waiting]) -> None:
