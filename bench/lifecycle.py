@@ -41,7 +41,14 @@ async def pay(client: httpx.AsyncClient, session: str, email: str, sent: dict[st
 
 
 async def at_rate(
-    running: Stack, made: Json, product: str, rate: int, tag: str, seconds: int = SECONDS
+    running: Stack,
+    made: Json,
+    product: str,
+    rate: int,
+    tag: str,
+    seconds: int = SECONDS,
+    *,
+    patience: float = PATIENCE,
 ) -> str:
     """Buy at a steady rate and say how long each purchase took to access: from the moment its first
     event was stored, and from the moment before the payment was sent, the sandbox's work included.
@@ -66,7 +73,7 @@ async def at_rate(
         await asyncio.gather(*tasks)
         took = time.perf_counter() - began
     last = time.time()
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while True:
         rows = await fetch(
             running.dsn,

@@ -89,7 +89,7 @@ async def play(
     over, seconds = asyncio.Event(), minutes * 60
     sampling = asyncio.create_task(sampled(running, over, every=max(5, seconds / SAMPLES)))
     delivering = load.run(port, renewals, connections=CONNECTIONS, rate=count / seconds)
-    buying = at_rate(running, {"monthly": price}, product, RATE, "soak", seconds)
+    buying = at_rate(running, {"monthly": price}, product, RATE, "soak", seconds, patience=PATIENCE)
     delivered, bought = await asyncio.gather(delivering, buying)
     deadline = time.monotonic() + PATIENCE
     while (await fetch(running.dsn, FIGURES))[0]["waiting"]:
