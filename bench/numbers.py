@@ -71,6 +71,7 @@ select 'cs_' || subscription_id, 'li', stripe_product, price_id, 1, 3000 from su
 vacuum analyze
 """
 PAGES = (
+    "/admin",
     "/admin/numbers",
     "/admin/numbers?period=30d",
     "/admin/numbers?period=90d",
@@ -82,6 +83,7 @@ PAGES = (
 KINDS = (
     *("members", "subscribers", "trials", "joined", "left", "new", "reactivated", "churned"),
     *("trial_started", "trial_converted", "trial_lost", "sold"),
+    *("revenue_lost", "first_paid", "stayed"),
 )
 API = ("/api/v1/metrics", "/api/v1/metrics?interval=day")
 
