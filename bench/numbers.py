@@ -1,5 +1,6 @@
-"""`python -m bench.numbers`: Numbers and the people behind its points, with 50,000 users and five
-years of subscriptions, trials and purchases; and how long counting takes."""
+"""`python -m bench.numbers`: Numbers and the people behind its points, money at risk and
+cancellations, with 50,000 users and five years of subscriptions, trials and purchases; and how long
+counting takes."""
 
 import asyncio
 import statistics
@@ -68,10 +69,32 @@ select 'cs_' || id, account_id, livemode, customer_id, user_id, 'paid', 'eur', 3
        created_at, 1 from subscriptions;
 insert into order_lines (order_id, id, stripe_product, price_id, quantity, amount)
 select 'cs_' || subscription_id, 'li', stripe_product, price_id, 1, 3000 from subscription_items;
+update subscriptions s
+   set status = case when n % 50 = 4 then 'past_due' else status end,
+       past_due_since = case when n % 50 = 4 then now() - n % 20 * interval '1 day' end,
+       open_amount = case when n % 50 = 4 then 900 end,
+       open_currency = case when n % 50 = 4 then 'eur' end,
+       scheduled_end = case when n % 50 = 2 then now() + n % 30 * interval '1 day' end,
+       period_end = now() + (1 + n % 30) * interval '1 day', card_id = 'pm_' || id,
+       card_brand = 'visa', card_last4 = '4242',
+       card_expires = now() + (n % 1000 - 10) * interval '1 day'
+  from (select id as key, split_part(id, '_', 2)::bigint as n from subscriptions) k
+ where k.key = s.id and s.ended_at is null;
+update subscriptions
+   set canceled_at = coalesce(ended_at, now()) - interval '9 days',
+       cancel_feedback = (array['unused', 'too_expensive', 'other', null])
+                         [1 + split_part(id, '_', 2)::bigint % 4]
+ where ended_at is not null or scheduled_end is not null;
+insert into bills (id, subscription_id, dispute_status, dispute_amount, dispute_currency)
+select 'in_' || id, id, 'needs_response', 900, 'eur' from subscriptions
+ where split_part(id, '_', 2)::bigint % 500 = 3;
 vacuum analyze
 """
 PAGES = (
     "/admin",
+    "/admin/at-risk",
+    "/admin/at-risk?state=card",
+    "/admin/cancellations",
     "/admin/numbers",
     "/admin/numbers?period=30d",
     "/admin/numbers?period=90d",
