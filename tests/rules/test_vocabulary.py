@@ -37,7 +37,7 @@ from web.wording.labels import (
     REASONS,
     RISKS,
     SEVERITIES,
-    SIGN_IN_METHODS,
+    SIGNED_IN,
     SOURCES,
     SUBSCRIPTION_PHASES,
     TOKEN_SCOPES,
@@ -74,7 +74,7 @@ def test_every_way_to_sign_in_has_a_label() -> None:
     schema = (Path(store.__file__).parent / "schema.sql").read_text()
     check = re.search(r"CONSTRAINT sessions_via_check CHECK (.*)", schema)
     assert check is not None
-    assert SIGN_IN_METHODS.keys() == set(re.findall(r"'(\w+)'", check[1]))
+    assert SIGNED_IN.keys() == set(re.findall(r"'(\w+)'", check[1]))
 
 
 def test_icons_and_presets_are_of_known_types() -> None:

@@ -154,7 +154,6 @@ _ENVIRONMENT.filters |= {
     "difference_state": labels.difference_state,
     "severity": labels.severity,
     "browser": labels.browser,
-    "sign_in_method": labels.sign_in_method,
     "signed_in": labels.signed_in,
     "cause": labels.cause,
     "line_cause": labels.line_cause,

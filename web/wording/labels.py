@@ -584,14 +584,6 @@ DIFFERENCE_KINDS: dict[str, str] = {
     Kind.TIMER_MISSING: "No timer",
 }
 
-SIGN_IN_METHODS = {
-    "password": "with a password",
-    "link": "with an emailed link",
-    "passkey": "with a passkey",
-    "app": "with a code",
-    "recovery_code": "with a recovery code",
-    "admin": "by an admin",
-}
 
 SIGNED_IN = {
     "password": N_("Signed in with a password"),
@@ -664,11 +656,6 @@ def difference_kind(name: str) -> str:
 def severity(name: str) -> str:
     """What a difference asks for."""
     return SEVERITIES.get(name, plain(name))
-
-
-def sign_in_method(via: str) -> str:
-    """How somebody signed in, after "Signed in"."""
-    return SIGN_IN_METHODS[via]
 
 
 def signed_in(via: str) -> str:
