@@ -1,5 +1,7 @@
 """Sessions: what ends them, what renews them, and who can end them."""
 
+import html
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -128,7 +130,10 @@ async def test_signing_in_again_leads_to_this_site_only(
     hashed = await passwords.hash_password(LONG)
     await shared.pool.execute("update users set password_hash = $2 where id = $1", member, hashed)
     await visitor.sign_in(email, LONG)
-    assert "evil" not in (await visitor.get(f"/login/again?next={target}")).text
+    page = (await visitor.get(f"/login/again?next={target}")).text
+    led = set(re.findall(r'name="next" value="([^"]*)"', page))
+    assert led == {"", f"/login/again?next={html.escape(target)}"}, "the latter by the languages"
+    assert not re.search(r'(href|action)="[^"]*evil', page)
     back = await visitor.send("/login/again", password=LONG, next=target)
     assert back.headers["location"] == "/library"
 
