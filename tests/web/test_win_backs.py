@@ -48,6 +48,8 @@ async def test_who_is_invited_comes_back_with_the_code_and_is_counted(shared: La
         await admin.sign_in()
         here = f"/admin/cancellations?product={product}"
         assert f'name="id" value="{subscription}"' in (await admin.get(here)).text
+        nobody = (await admin.get(PAGE)).text
+        assert ("Nobody is chosen" in nobody, 'name="code"' in nobody) == (True, False)
         chosen = f"{PAGE}?id={subscription}&id=sub_none"
         assert "Email 1 person" in (await admin.get(chosen)).text
         for code, problem in (
