@@ -224,9 +224,19 @@ class Company:
         try:
             await until(complete, "every event is stored", seconds=PATIENCE)
         except AssertionError as error:
-            missing = Counter(sent[event] for event in await self._missing(sent))
-            raise WrongError(f"{error}: {dict(missing)}") from None
+            raise WrongError(f"{error}: {await self._unfound(new, sent)}") from None
         self.last_event, self.moved = new[-1]["id"] if new else self.last_event, False
+
+    async def _unfound(self, events: list[Json], sent: dict[str, str]) -> str:
+        """Which events are missing, and how far catch-up has looked."""
+        missing = await self._missing(sent)
+        told = [
+            (event["id"], event["type"], event["created"], event["data"]["object"]["id"])
+            for event in events
+            if event["id"] in missing
+        ]
+        parts = await self.outside.fetch("select now(), * from catch_up order by part")
+        return f"{told}, {[dict(part) for part in parts]}"
 
     async def _missing(self, sent: dict[str, str]) -> set[str]:
         stored = await self.outside.fetch(
