@@ -20,7 +20,8 @@ def requested(details: Json) -> Json:
 
 
 def mark(shop: Shop, found: Json, params: Json) -> None:
-    """Set the flag and `cancel_at` from an update, as each billing mode does."""
+    """Set the flag and `cancel_at` from an update, as each billing mode does. The period of a
+    paused subscription is over, so it ends now: nothing happens in the past."""
     details = params.get("cancellation_details") or {}
     at: int | None = None
     if params.get("cancel_at"):
@@ -30,7 +31,7 @@ def mark(shop: Shop, found: Json, params: Json) -> None:
                 400, "The `cancel_at` date must be in the future.", param="cancel_at"
             )
     elif params.get("cancel_at_period_end") is True:
-        at = items.last_end(found)
+        at = max(items.last_end(found), shop.world.now())
     elif params.get("cancel_at_period_end") is False or params.get("cancel_at") == "":
         found.update(cancel_at=None, cancel_at_period_end=False, canceled_at=None)
         found["cancellation_details"] = no_cancellation()

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.harness import Json, Stripe
+from tests.harness import Json, Stripe, until
 from tests.sandbox.lives import begin, refused
 
 pytestmark = pytest.mark.anyio
@@ -31,6 +31,24 @@ async def test_pause_and_resume_with_a_new_cycle(stripe: Stripe) -> None:
     assert [bill["status"] for bill in bills] == ["paid", "paid"]
     sent = await life.events()
     assert {"customer.subscription.paused", "customer.subscription.resumed"} <= set(sent)
+
+
+async def test_cancelling_at_the_end_of_a_period_that_is_over_ends_now(stripe: Stripe) -> None:
+    life = await begin(stripe)
+    await stripe.post(f"subscriptions/{life.id}/pause")
+    await stripe.control("clock/advance", seconds=40 * 86400)
+    asked = int(time.time())
+    await stripe.post(f"subscriptions/{life.id}", cancel_at_period_end=True)
+
+    async def ended() -> Json | None:
+        found = await life.now()
+        return found if found["status"] == "canceled" else None
+
+    found = await until(ended, "the subscription has ended")
+    assert found["ended_at"] >= asked
+    told = (await stripe.get("events", type="customer.subscription.deleted"))["data"]
+    assert [event["data"]["object"]["id"] for event in told] == [life.id]
+    assert told[0]["created"] >= asked
 
 
 async def test_resume_in_the_old_cycle_is_immediate(stripe: Stripe) -> None:
