@@ -231,7 +231,11 @@ def _begin(past: Past, product: str, look: Look, *, first: bool) -> list[Past]:
         met = reading.kind == "order" and any(look.links.linked_at(other) for other in others)
         return [bought, brought] if met else [bought]
     then = look.before_link.get(product)
-    gave = then is not None and gives(then, look.rules.of(product), then.unpaid_since, look.at)
+    gave = (
+        then is not None
+        and product in look.links.opened_by(then.products)
+        and gives(then, look.rules.of(product), then.unpaid_since, look.at)
+    )
     if reading.created < linked_at - 2 and gave:
         return [brought]
     return [bought, brought]
