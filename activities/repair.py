@@ -122,7 +122,7 @@ class RepairActivities:
             if sessions:
                 order = await fetch.session(api, sessions[0])
                 reference = self._deps.reference(order.reference)
-                checkouts[key] = CheckoutInfo(order.id, reference, order.created)
+                checkouts[key] = CheckoutInfo(order.id, reference, order.created, order.locale)
         return checkouts
 
     async def _apply(

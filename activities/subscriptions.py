@@ -70,6 +70,7 @@ class SubscriptionActivities:
             checkout_session=session.id if session else None,
             reference=self._deps.reference(session.reference) if session else None,
             begun=session.begun if session else None,
+            language=session.locale if session else None,
         )
         async with self._deps.pool.acquire() as connection, connection.transaction():
             await keep_plans(connection)

@@ -204,7 +204,7 @@ class Order:
     `credited_before` is what credit notes took off the bill before it was paid, `credited_after`
     what they gave back afterwards, other than by a refund. `written_off` means that the bill was
     voided or marked uncollectible. `recovered` sessions take the place of one that expired.
-    `locale` is the tag of the checkout's language, or `auto`.
+    `locale` is the tag of the checkout's language, None if the browser chose it.
     """
 
     id: str
@@ -453,7 +453,7 @@ def checkout_session(source: Json, *, lines: Iterable[Json] | None = None) -> Or
         lines=tuple(_session_line(entry) for entry in (lines or inline.get("data") or ())),
         lines_complete=lines is not None or ("data" in inline and not inline.get("has_more")),
         recovered=object_id(source.get("recovered_from")) is not None,
-        locale=_text(source.get("locale")),
+        locale=None if source.get("locale") == "auto" else _text(source.get("locale")),
         **(_bill(bill) if isinstance(bill, Mapping) else {}),
     )
 

@@ -141,6 +141,21 @@ async def test_the_first_sign_in_remembers_what_the_browser_asks_for(shared: Lat
     assert await locale_of(shared, silent) is None
 
 
+async def test_new_subscribers_read_the_language_of_their_checkout(shared: Latchkey) -> None:
+    """The customer that Stripe makes for them needn't name any."""
+    stripe_product = await shared.stripe.product()
+    price = await shared.stripe.price(stripe_product)
+    product = await shared.product()
+    await shared.link(product, stripe_product)
+    for asked, kept in (("ja", "ja"), ("pt-BR", "pt-BR"), ("auto", None)):
+        email = f"{asked.lower()}@checkout.example"
+        session = await shared.stripe.checkout(price, locale=asked)
+        await shared.stripe.pay(session, email)
+        await shared.has(product, email)
+        known = await shared.pool.fetchval("select locale from users where email = $1", email)
+        assert known == kept
+
+
 async def locale_of(site: Latchkey, user_id: int) -> Any:
     return await site.pool.fetchval("select locale from users where id = $1", user_id)
 

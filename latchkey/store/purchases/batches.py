@@ -97,7 +97,10 @@ async def _apply_subscriptions(
         context=context,
         checkouts={
             purchase.subscription.id: CheckoutInfo(
-                purchase.order.id, purchase.reference, purchase.order.created
+                purchase.order.id,
+                purchase.reference,
+                purchase.order.created,
+                purchase.order.locale,
             )
             for purchase in purchases
             if purchase.subscription and purchase.order

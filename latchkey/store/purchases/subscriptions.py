@@ -56,11 +56,13 @@ NOBODY = "Nobody to give access to: the customer has no email address in Stripe"
 
 @dataclass(frozen=True)
 class CheckoutInfo:
-    """A subscription's checkout session, when it began, and the reference found there."""
+    """A subscription's checkout session, when it began, and the reference found there. `language`
+    is the tag of its language."""
 
     checkout_session: str | None = None
     reference: Reference | None = None
     begun: datetime | None = None
+    language: str | None = None
 
 
 _NO_CHECKOUT = CheckoutInfo()
@@ -208,7 +210,7 @@ def _buyer(
         products=tuple(product.product_id for product in _linked(reading, products)),
         begun=min(checkout.begun or reading.created, context.as_of),
         create=_grants(reading, products, context),
-        language=reading.customer.locale,
+        language=checkout.language or reading.customer.locale,
     )
 
 
