@@ -461,6 +461,11 @@ class Latchkey:
 
         await until(started, "the web process starts")
 
+    def forget_alarms(self) -> None:
+        """Have the next page read the alarms again, which are kept for some seconds."""
+        assert self._app is not None, "the web process runs"
+        self._app.state.site.bell.forget()
+
     async def connected(self) -> None:
         """Wait until Stripe is connected and the endpoint registered."""
 

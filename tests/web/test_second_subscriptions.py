@@ -283,6 +283,7 @@ async def test_who_types_the_address_at_stripes_checkout_is_told(
     assert "You already had a subscription to this" in mine
     async with visit(shared) as admin:
         await admin.sign_in()
+        shared.forget_alarms()
         page = await admin.get("/admin/subscriptions/second")
         assert later in page.text
         assert "sold to somebody who has another one of the same product" in page.text
