@@ -126,7 +126,7 @@ def _source(fact: WebhookFact) -> dict[str, Any]:
 
 
 def _event(type_: WebhookType, fact: WebhookFact, data: dict[str, Any]) -> WebhookEvent:
-    bulk = fact.cause == Cause.IMPORT
+    bulk = fact.cause in (Cause.IMPORT, Cause.BULK)
     return WebhookEvent(type_, fact.at, fact.user_id, fact.product_id, data, bulk, fact.id)
 
 

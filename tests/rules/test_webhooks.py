@@ -159,9 +159,10 @@ def test_a_new_user_is_told() -> None:
     assert told([line(USER)]) == [("user.created", None)]
 
 
-def test_imports_are_bulk() -> None:
-    [event] = events_of([given_grant(1, 1, cause=Cause.IMPORT)], held((1, None)), 999)
-    assert event.bulk
+@pytest.mark.parametrize("cause", Cause)
+def test_imports_and_bulk_changes_come_last(cause: Cause) -> None:
+    [event] = events_of([given_grant(1, 1, cause=cause)], held((1, None)), 999)
+    assert event.bulk is (cause in (Cause.IMPORT, Cause.BULK))
 
 
 MOMENTS = st.sampled_from([None, SOON, LATER])

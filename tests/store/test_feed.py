@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 
 BEGIN = datetime(2027, 1, 1, tzinfo=UTC)
 TYPES = ("access_granted", "disputed", "refunded", "signed_in")
-CAUSES = ("admin", "customer", "import", "timer")
+CAUSES = ("admin", "bulk", "customer", "import", "timer")
 PEOPLE = (
     ("ada@feed.example", "Ada Lovelace"),
     ("Grace.Hopper@feed.example", None),
@@ -74,7 +74,7 @@ def fits(row: dict[str, Any], wanted: FeedFilter) -> bool:
             or wanted.search.lower() in (row["who"] or "")
             or wanted.search == row["source_id"]
         )
-        and not (wanted.folded and wanted.cause is None and row["cause"] == "import")
+        and not (wanted.folded and wanted.cause is None and row["cause"] in ("bulk", "import"))
     )
 
 

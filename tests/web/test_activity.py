@@ -1,5 +1,7 @@
-"""The activity feed's page: an import is one line until somebody asks for its people."""
+"""The activity feed's page: an import or bulk change is one line until somebody asks for its
+people."""
 
+import re
 from collections.abc import AsyncIterator
 from html import unescape
 
@@ -11,7 +13,7 @@ from tests.web.pages import Visitor, user, visit
 pytestmark = pytest.mark.anyio
 
 EMAIL = "brought@feed.example"
-EACH = "Show each imported person"
+EACH = "Show each person"
 
 
 @pytest.fixture
@@ -73,3 +75,36 @@ async def test_an_import_is_one_line_until_somebody_asks(
         home = (await admin.get("/admin")).text
         assert "1 person got access by its import" in home
         assert EMAIL not in home
+
+
+async def test_a_list_of_people_is_one_line_that_leads_to_them(shared: Latchkey) -> None:
+    product = await shared.product("Given to many")
+    names = [f"{name}@many-feed.example" for name in ("ann", "bob")]
+    async with visit(shared) as admin:
+        await admin.sign_in()
+        target, addresses = f"product:{product}", "\n".join(names)
+        await admin.send("/admin/grants", target=target, lines=addresses, mail="", do="give")
+        for place in (f"/admin/activity?product={product}", f"/admin/products/{product}/activity"):
+            page = unescape((await admin.get(place)).text)
+            assert "2 people got access. 2 users were created." in page
+            assert "@many-feed.example" not in page
+        [who] = re.findall(r'href="/admin/activity\?([^"]+)">Show who', page)
+        people = await feed(admin, who)
+        assert all(name in people for name in names)
+        rows = (await admin.get(f"/admin/activity.csv?product={product}")).text.splitlines()
+        assert [row.split(",")[1] for row in rows[1:]] == [
+            "bulk_change",
+            "manual_grant",
+            "manual_grant",
+        ]
+        ann = await shared.pool.fetchval("select id from users where email = $1", names[0])
+        own = await feed(admin, f"user={ann}")
+        assert own.count('<span class="soft">in bulk') == 2, "created, and given access"
+        [line] = set(
+            re.findall(r"/admin/activity/(\d+)\W[^>]*><strong>Access granted manually", own)
+        )
+        page = unescape((await admin.get(f"/admin/activity/{line}")).text)
+        [all_of_it] = re.findall(r'href="/admin/activity\?([^"]+)">Show all of it', page)
+        assert "Access changed in bulk" in await feed(admin, all_of_it)
+    lines = await shared.lines(product=product, cause="bulk")
+    assert [line["email"] for line in reversed(lines)] == names

@@ -158,6 +158,7 @@ _ENVIRONMENT.filters |= {
     "cause": labels.cause,
     "line_cause": labels.line_cause,
     "line_due": labels.line_due,
+    "line_people": labels.line_people,
     "line_money": line_money,
     "money_note": labels.money_note,
     "remedy_badge": labels.remedy_badge,

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from markupsafe import Markup
 
@@ -51,8 +52,10 @@ ACTIVITY_TYPES: dict[str, str] = {
     ActivityType.LINK_CREATED: "Link created",
     ActivityType.LINK_REMOVED: "Link removed",
     ActivityType.USER_CREATED: "User created",
+    ActivityType.USERS_IMPORTED: "Users imported",
     ActivityType.EMAIL_CHANGED: "Email address changed",
     ActivityType.MANUAL_GRANT: "Access granted manually",
+    ActivityType.BULK_CHANGE: "Access changed in bulk",
     ActivityType.SIGNED_IN: "Signed in",
     ActivityType.SIGNED_OUT_BY_TEAM: "Signed out by the team",
     ActivityType.MAIL_SENT: "Email sent",
@@ -249,13 +252,21 @@ PRESETS: dict[str, tuple[str, ...]] = {
         ActivityType.ACCESS_GRANTED,
         ActivityType.ACCESS_ENDED,
         ActivityType.MANUAL_GRANT,
+        ActivityType.BULK_CHANGE,
         ActivityType.IMPORTED,
     ),
-    "People": (ActivityType.USER_CREATED, ActivityType.SIGNED_IN, ActivityType.MAIL_SENT),
+    "People": (
+        ActivityType.USER_CREATED,
+        ActivityType.USERS_IMPORTED,
+        ActivityType.SIGNED_IN,
+        ActivityType.MAIL_SENT,
+    ),
     "Admin": (
         ActivityType.LINK_CREATED,
         ActivityType.LINK_REMOVED,
         ActivityType.MANUAL_GRANT,
+        ActivityType.BULK_CHANGE,
+        ActivityType.USERS_IMPORTED,
         ActivityType.POLICY_CHANGED,
         ActivityType.ROLE_CHANGED,
         ActivityType.FACTOR_CHANGED,
@@ -276,6 +287,8 @@ ICONS: dict[str, tuple[str, str]] = {
     ActivityType.ACCESS_GRANTED: ("key", "good"),
     ActivityType.ACCESS_ENDED: ("cross", ""),
     ActivityType.MANUAL_GRANT: ("grant", "good"),
+    ActivityType.BULK_CHANGE: ("users", "info"),
+    ActivityType.USERS_IMPORTED: ("users", "info"),
     ActivityType.PAYMENT_FAILED: ("alert", "bad"),
     ActivityType.PAYMENT_PENDING: ("clock", "warn"),
     ActivityType.PAYMENT_RECOVERED: ("check", "good"),
@@ -299,6 +312,7 @@ ICONS: dict[str, tuple[str, str]] = {
 CAUSES: dict[str, str] = {
     Cause.CUSTOMER: "by the customer",
     Cause.ADMIN: "by an admin",
+    Cause.BULK: "in bulk",
     Cause.STRIPE: "by Stripe",
     Cause.IMPORT: "by an import",
     Cause.TIMER: "on schedule",
@@ -697,6 +711,34 @@ def line_cause(line: Any) -> str:
     if line.cause == Cause.CUSTOMER and line.type in _OWN_ACCOUNT:
         return "by the user"
     return cause(line.cause)
+
+
+_IN_BULK = {
+    "granted": "got access",
+    "changed": "had it already, and got this end and reason",
+    "ended": "lost access",
+}
+
+
+def line_people(line: Any) -> tuple[str, str]:
+    """How many people an import or a bulk change concerned, as sentences, and the query string that
+    finds their lines in the feed. Empty for other lines, and where nobody has a line."""
+    if line.imported:
+        text = f"{counted(line.imported, 'person', 'people')} got access by its import."
+        return text, urlencode({"product": line.product_id, "cause": "import", "type": "imported"})
+    if line.type not in (ActivityType.BULK_CHANGE, ActivityType.USERS_IMPORTED):
+        return "", ""
+    texts = [
+        f"{counted(line.data[name], 'person', 'people')} {text}."
+        for name, text in _IN_BULK.items()
+        if line.data.get(name)
+    ]
+    if new := line.data.get("created"):
+        texts.append(f"{counted(new, 'user')} {'was' if new == 1 else 'were'} created.")
+    given = {"product": line.product_id, "cause": Cause.BULK.value, "q": line.source_id}
+    found = any(line.data.get(name) for name in ("granted", "ended", "created"))
+    query = urlencode({name: value for name, value in given.items() if value}) if found else ""
+    return " ".join(texts) or "Everybody was known already.", query
 
 
 def line_due(line: Any) -> Markup:

@@ -1,6 +1,6 @@
 """A method for each call of the JSON API. Written by `make clients`; don't edit it by hand.
 
-Made from 728d8768cfecab9a806abdc2c3c7581273ac9743537db468e12858a613d54d7e
+Made from 4f23f9cf45baf23e151cca9901d6af087a8c8e30d5b2062ca2bc5579e20d7210
 """
 
 from abc import ABC, abstractmethod

@@ -5,7 +5,7 @@ products added later. The caller opens the transaction and wakes the relay.
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,10 +13,12 @@ from typing import Any
 from asyncpg import Record
 
 from latchkey.addresses import email_key
-from latchkey.rules.vocabulary import ActivityType, Cause, Reason
+from latchkey.rules.vocabulary import ActivityType, Reason
 from latchkey.store import audit_draft
 from latchkey.store.access import complimentary
 from latchkey.store.access.complimentary import ComplimentaryGrant
+from latchkey.store.feed import bulk
+from latchkey.store.feed.bulk import BulkCounts
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.feed.outgoing import Mail, write_mails
 from latchkey.store.pool import Connection
@@ -129,7 +131,10 @@ async def set_products(
         collection_id,
         wanted,
     )
-    await settle(connection, collection_id, actor=actor, mail=True)
+    holders: int = await connection.fetchval(
+        "select count(*) from live_holders where collection_id = $1", collection_id
+    )
+    await settle(connection, collection_id, actor=actor, mail=True, bulk_id=bulk.id_for(holders))
 
 
 async def delete(connection: Connection, collection_id: str, *, actor: int | None) -> None:
@@ -149,10 +154,11 @@ async def give(
     actor: int | None,
     mail: bool = True,
 ) -> int:
-    """Give everyone in `gifts` the collection, creating unknown users. Giving it again changes its
+    """Give everyone in `wanted` the collection, creating unknown users. Giving it again changes its
     end and reason. Returns how many people it was given to."""
     last = {email_key(grant.email): grant for grant in wanted}
-    users, _ = await complimentary.users_of(connection, last, actor=actor)
+    bulk_id = bulk.id_for(len(last))
+    users, created = await complimentary.users_of(connection, last, actor=actor, bulk_id=bulk_id)
     rows = {
         users[key]: {"user_id": users[key], "until": grant.until, "reason": grant.reason}
         for key, grant in sorted(last.items())
@@ -171,7 +177,15 @@ async def give(
         collection_id,
         actor,
     )
-    await settle(connection, collection_id, actor=actor, mail=mail, users=list(rows))
+    await settle(
+        connection,
+        collection_id,
+        actor=actor,
+        mail=mail,
+        users=list(rows),
+        bulk_id=bulk_id,
+        created=created,
+    )
     if any(grant.until for grant in last.values()):
         await wakeups.add(connection, wakeups.ENDINGS, [""])
     return len(rows)
@@ -271,24 +285,48 @@ async def settle(
     actor: int | None,
     mail: bool,
     users: Sequence[int] | None = None,
+    bulk_id: str | None = None,
+    created: int = 0,
 ) -> None:
     """Bring the collection's grants in line with its products and holders, except grants that an
-    admin ended by hand; `users` limits it to theirs. The caller has locked the collection."""
+    admin ended by hand; `users` limits it to theirs. The caller has locked the collection.
+    `bulk_id` is the bulk change that this is part of, for which so many users were `created`."""
     ended = await _end_lost(connection, collection_id, users)
-    made = await _give_missing(connection, collection_id, users, actor=actor)
+    made = await _give_missing(connection, collection_id, users, actor=actor, bulk_id=bulk_id)
     fresh = [row for row in made if row["inserted"]]
+    lines = [
+        *((ActivityType.ACCESS_GRANTED, row, None) for row in fresh),
+        *((ActivityType.ACCESS_ENDED, row, row["end_reason"]) for row in ended),
+    ]
     await write_facts(
         connection,
-        [
-            *(_line(ActivityType.ACCESS_GRANTED, row, collection_id, actor, None) for row in fresh),
-            *(
-                _line(ActivityType.ACCESS_ENDED, row, collection_id, actor, row["end_reason"])
-                for row in ended
-            ),
-        ],
+        [_line(type_, row, collection_id, actor, bulk_id, reason) for type_, row, reason in lines],
     )
+    if bulk_id:
+        for product_id, counts in _counts(ended, made, created):
+            await bulk.add(connection, bulk_id, counts, product_id=product_id, actor=actor)
     if mail:
-        await _tell(connection, [row for row in fresh if not row["had_access"]], collection_id)
+        opened = [row for row in fresh if not row["had_access"]]
+        await _tell(connection, opened, collection_id, bulk_id)
+
+
+def _counts(
+    ended: Sequence[Record], made: Sequence[Record], created: int
+) -> Iterator[tuple[str | None, BulkCounts]]:
+    """What a bulk change brought to each product; users may also be created for a collection that
+    opens nothing."""
+    products = sorted({row["product_id"] for row in (*ended, *made)})
+    for product_id in products or ([None] if created else []):
+        given = [row["inserted"] for row in made if row["product_id"] == product_id]
+        yield (
+            product_id,
+            BulkCounts(
+                granted=sum(given),
+                changed=len(given) - sum(given),
+                ended=sum(row["product_id"] == product_id for row in ended),
+                created=created,
+            ),
+        )
 
 
 async def _end_lost(
@@ -324,6 +362,7 @@ async def _give_missing(
     users: Sequence[int] | None,
     *,
     actor: int | None,
+    bulk_id: str | None,
 ) -> list[Record]:
     """Give holders the products that they lack, and move the ends of those they have; returns what
     changed, with whether it was `inserted` and whether they `had_access` before."""
@@ -347,7 +386,7 @@ async def _give_missing(
         ), made as (
             insert into grants as g (user_id, product_id, source, source_id, since, until, cause,
                                      reason, granted_by)
-            select user_id, product_id, 'collection', $1, now(), until, 'admin', reason, $2::bigint
+            select user_id, product_id, 'collection', $1, now(), until, $4, reason, $2::bigint
               from wanted
             on conflict (user_id, product_id, source, source_id) where ended_at is null
                do update set until = excluded.until, reason = excluded.reason
@@ -359,27 +398,35 @@ async def _give_missing(
         collection_id,
         actor,
         users,
+        bulk.cause_of(bulk_id),
     )
     return rows
 
 
 def _line(
-    type_: ActivityType, row: Record, collection_id: str, actor: int | None, reason: str | None
+    type_: ActivityType,
+    row: Record,
+    collection_id: str,
+    actor: int | None,
+    bulk_id: str | None,
+    reason: str | None,
 ) -> Fact:
     return Fact(
         key=f"{type_}:{row['id']}",
         type=type_,
         at=datetime.now(UTC),
-        cause=Cause.ADMIN,
+        cause=bulk.cause_of(bulk_id),
         user_id=row["user_id"],
         product_id=row["product_id"],
-        source_id=collection_id,
+        source_id=bulk_id or collection_id,
         actor_id=actor,
         data={"grant": row["id"], **({"reason": reason} if reason else {})},
     )
 
 
-async def _tell(connection: Connection, rows: Sequence[Record], collection_id: str) -> None:
+async def _tell(
+    connection: Connection, rows: Sequence[Record], collection_id: str, bulk_id: str | None
+) -> None:
     """Send each person one email about all products of the collection that opened for them."""
     wanted = await connection.fetch(
         "select id from products where id = any($1::text[]) and access_mail and status = 'live'",
@@ -395,6 +442,8 @@ async def _tell(connection: Connection, rows: Sequence[Record], collection_id: s
         products = sorted(row["product_id"] for row in opened)
         first = min(row["id"] for row in opened)
         data: dict[str, Any] = {"source_id": collection_id}
+        if bulk_id:
+            data["bulk"] = bulk_id
         if len(products) > 1:
             data["products"] = products
         mails.append(

@@ -12,6 +12,8 @@ from latchkey.addresses import email_key, shown
 from latchkey.contracts import GRANT_ENDINGS_WORKFLOW_ID
 from latchkey.rules.vocabulary import ActivityType, Cause, Reason
 from latchkey.store import audit_draft
+from latchkey.store.feed import bulk
+from latchkey.store.feed.bulk import BulkCounts
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.feed.outgoing import Mail, write_mails
 from latchkey.store.pool import Connection
@@ -46,14 +48,17 @@ async def give(
     *,
     actor: int | None,
     mail: bool = True,
+    bulk_id: str | None = None,
 ) -> GiveResult:
-    """Give everyone in `gifts` access to a product, creating unknown users.
+    """Give everyone in `wanted` access to a product, creating unknown users.
 
     Giving it again changes its end and reason. If an address is given twice, its last entry counts.
-    With `mail`, people who had no access get an email if the product's email is on.
+    With `mail`, people who had no access get an email if the product's email is on. `bulk_id` is
+    the bulk change that this is part of; without one, several people are one by themselves.
     """
     last = {email_key(grant.email): grant for grant in wanted}
-    users, created = await users_of(connection, last, actor=actor)
+    bulk_id = bulk_id or bulk.id_for(len(last))
+    users, created = await users_of(connection, last, actor=actor, bulk_id=bulk_id)
     rows = [
         {"user_id": users[key], "until": grant.until, "reason": grant.reason}
         for key, grant in sorted(last.items())
@@ -69,7 +74,7 @@ async def give(
         )
         insert into grants as g (user_id, product_id, source, source_id, since, until, cause,
                                  reason, granted_by)
-        select distinct on (user_id) user_id, $2, 'manual', '', now(), until, 'admin', reason,
+        select distinct on (user_id) user_id, $2, 'manual', '', now(), until, $4, reason,
                $3::bigint
           from given order by user_id
         on conflict (user_id, product_id, source, source_id) where ended_at is null
@@ -80,15 +85,19 @@ async def give(
         rows,
         product_id,
         actor,
+        bulk.cause_of(bulk_id),
     )
     fresh = [row for row in made if row["inserted"]]
     audit_draft.note(
         target=("product", product_id), after={"users": sorted(row["user_id"] for row in made)}
     )
-    await write_facts(connection, [_granted(row, product_id, actor) for row in fresh])
+    await write_facts(connection, [_granted(row, product_id, actor, bulk_id) for row in fresh])
+    if bulk_id:
+        counts = BulkCounts(granted=len(fresh), changed=len(made) - len(fresh), created=created)
+        await bulk.add(connection, bulk_id, counts, product_id=product_id, actor=actor)
     if mail and await _wants_mail(connection, product_id):
         await write_mails(
-            connection, [_mail(row, product_id) for row in fresh if not row["had_access"]]
+            connection, [_mail(row, product_id, bulk_id) for row in fresh if not row["had_access"]]
         )
     if any(grant.until for grant in last.values()):
         await wakeups.add(connection, wakeups.ENDINGS, [""])
@@ -155,7 +164,11 @@ async def next_end(connection: Connection) -> datetime | None:
 
 
 async def users_of(
-    connection: Connection, wanted: dict[str, ComplimentaryGrant], *, actor: int | None
+    connection: Connection,
+    wanted: dict[str, ComplimentaryGrant],
+    *,
+    actor: int | None,
+    bulk_id: str | None,
 ) -> tuple[dict[str, int], int]:
     """The user ids by address key, and how many users are new."""
     created = await connection.fetch(
@@ -173,7 +186,9 @@ async def users_of(
     await write_facts(
         connection,
         [
-            _fact(f"user_created:{r['id']}", ActivityType.USER_CREATED, r["id"], None, actor)
+            _fact(
+                f"user_created:{r['id']}", ActivityType.USER_CREATED, r["id"], None, actor, bulk_id
+            )
             for r in created
         ],
     )
@@ -195,7 +210,7 @@ async def _wants_mail(connection: Connection, product_id: str) -> bool:
     return found
 
 
-def _granted(row: Any, product_id: str, actor: int | None) -> Fact:
+def _granted(row: Any, product_id: str, actor: int | None, bulk_id: str | None) -> Fact:
     data = {"grant": row["id"]}
     return _fact(
         f"access_granted:{row['id']}",
@@ -203,17 +218,18 @@ def _granted(row: Any, product_id: str, actor: int | None) -> Fact:
         row["user_id"],
         product_id,
         actor,
+        bulk_id,
         data,
     )
 
 
-def _mail(row: Any, product_id: str) -> Mail:
+def _mail(row: Any, product_id: str, bulk_id: str | None) -> Mail:
     return Mail(
         key=f"product_access:{row['user_id']}:{product_id}:manual:{row['id']}",
         kind="product_access",
         user_id=row["user_id"],
         product_id=product_id,
-        data={"grant": row["id"]},
+        data={"grant": row["id"], **({"bulk": bulk_id} if bulk_id else {})},
     )
 
 
@@ -223,15 +239,17 @@ def _fact(
     user_id: int,
     product_id: str | None,
     actor: int | None,
+    bulk_id: str | None,
     data: dict[str, Any] | None = None,
 ) -> Fact:
     return Fact(
         key=key,
         type=type_,
         at=datetime.now(UTC),
-        cause=Cause.ADMIN,
+        cause=bulk.cause_of(bulk_id),
         user_id=user_id,
         product_id=product_id,
+        source_id=bulk_id,
         actor_id=actor,
         data=data or {},
     )

@@ -155,6 +155,8 @@ def _mail(facts: list[Fact]) -> Mail:
     assert first.user_id is not None, "only facts about a user cause emails"
     products = sorted({fact.product_id for fact in facts if fact.product_id})
     data: dict[str, Any] = {"source_id": first.source_id, "products": products}
+    if first.cause is Cause.BULK:
+        data |= {"source_id": None, "bulk": first.source_id}
     if first.type == ActivityType.SUBSCRIPTION_CANCELLED:
         ends = first.data.get("ends")
         data |= {"ends": ends, "over": ends is None or ends <= first.at}

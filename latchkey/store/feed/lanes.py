@@ -22,6 +22,9 @@ MOST_LANES = 1000
 NARROWEST, WIDEST = 200, 4000
 """How many lines such a scan reads per step: more in each step while it finds too few."""
 
+FOLDED = (Cause.IMPORT, Cause.BULK)
+"""The causes of lines that another line sums up: that of a link, or of a bulk change."""
+
 _STRIPE_ID = re.compile(r"[a-z]{2,8}_[A-Za-z0-9_]+")
 
 
@@ -30,8 +33,8 @@ class FeedFilter:
     """The filter of a list of lines; None and empty mean everything.
 
     `search` is part of an address or name, or a Stripe id: a subscription, customer, session,
-    invoice, payment intent or event. `folded` leaves out what imports brought, which the lines of
-    their links sum up, unless `cause` asks for it.
+    invoice, payment intent or event, or the id of a bulk change. `folded` leaves out what imports
+    and bulk changes brought, which one line sums up, unless `cause` asks for it.
     """
 
     types: tuple[str, ...] = ()
@@ -84,7 +87,7 @@ async def _unsearched(
             given,
         )
     causes = [wanted.cause] if wanted.cause else await _causes(connection)
-    given = [limit, [cause for cause in causes if not (folds and cause == Cause.IMPORT)]]
+    given = [limit, [cause for cause in causes if not (folds and cause in FOLDED)]]
     lanes, lane = "unnest($2::text[]) as c (cause)", "a.cause = c.cause"
     if wanted.types:
         given.append(list(dict.fromkeys(wanted.types)))
@@ -184,7 +187,10 @@ def _conditions(wanted: FeedFilter, place: Any, given: list[object]) -> str:
         ("a.user_id = {}", [wanted.user_id]),
         ("a.product_id = {}", [wanted.product_id]),
         ("a.cause = {}", [wanted.cause]),
-        ("a.cause <> {}", [Cause.IMPORT if wanted.folded and wanted.cause is None else None]),
+        (
+            "a.cause <> all({}::text[])",
+            [list(FOLDED) if wanted.folded and wanted.cause is None else None],
+        ),
         ("a.at >= {}", [wanted.since]),
         ("a.at < {}", [wanted.until]),
         ("a.source_id = {}", [wanted.source_id]),

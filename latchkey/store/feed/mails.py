@@ -166,7 +166,7 @@ async def mark_sent(connection: Connection, mail: OutMail) -> None:
                 cause=_cause(mail),
                 user_id=mail.user_id,
                 product_id=mail.product_id,
-                source_id=mail.data.get("source_id"),
+                source_id=mail.data.get("bulk") or mail.data.get("source_id"),
                 data={"mail": mail.id, "kind": mail.kind},
             )
         ],
@@ -175,6 +175,8 @@ async def mark_sent(connection: Connection, mail: OutMail) -> None:
 
 def _cause(mail: OutMail) -> Cause:
     """Who or what caused an email."""
+    if mail.data.get("bulk") and not mail.issue:
+        return Cause.BULK
     if (
         mail.issue
         or mail.data.keys() & {"grant", "by_hand"}

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from latchkey.addresses import email_key, shown
 from latchkey.rules.vocabulary import ActivityType, Cause
 from latchkey.store.access.standings import StandingGroup, users_in
-from latchkey.store.feed import text_search
+from latchkey.store.feed import bulk, text_search
+from latchkey.store.feed.bulk import BulkCounts
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection, Pool
 from latchkey.store.purchases import billing_lists
@@ -188,16 +189,25 @@ async def run_import(connection: Connection, import_id: str, *, actor: int) -> I
         rows,
     )
     now = datetime.now(UTC)
+    bulk_id = bulk.new_id()
     facts = [
         Fact(
             key=f"user_created:{row['id']}",
             type=ActivityType.USER_CREATED,
             at=now,
-            cause=Cause.ADMIN,
+            cause=Cause.BULK,
             user_id=row["id"],
+            source_id=bulk_id,
             actor_id=actor,
         )
         for row in created
     ]
     await write_facts(connection, facts)
+    await bulk.add(
+        connection,
+        bulk_id,
+        BulkCounts(created=len(created)),
+        type_=ActivityType.USERS_IMPORTED,
+        actor=actor,
+    )
     return Imported(created=len(created), known=len(rows) - len(created))

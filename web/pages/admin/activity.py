@@ -149,7 +149,7 @@ def _chips(query: Query, wanted: FeedFilter, names: dict[str, str]) -> list[tupl
         "user": f"user {query['user']}",
         "from": f"from {query['from']}",
         "to": f"to {query['to']}",
-        "imports": "each imported person",
+        "imports": "each person",
     }
     for name, text in texts.items():
         if query[name]:

@@ -1,0 +1,161 @@
+"""A bulk change is one line of the feed for each product, which counts the people of its lines."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from latchkey.rules.vocabulary import ActivityType
+from latchkey.store.access import collections, complimentary
+from latchkey.store.access.complimentary import ComplimentaryGrant
+from latchkey.store.feed import bulk, lines, mails
+from latchkey.store.feed.bulk import BulkCounts
+from latchkey.store.feed.lanes import FeedFilter
+from latchkey.store.feed.lines import FeedLine
+from latchkey.store.pool import Connection, Pool
+from latchkey.store.site_settings import SiteSettings
+from latchkey.store.users import listing
+from latchkey.store.users.listing import NewUser
+from web.wording.labels import line_people
+
+pytestmark = pytest.mark.anyio
+
+NOBODY = {"granted": 0, "changed": 0, "ended": 0, "created": 0}
+
+
+def people(*names: str, reason: str | None = None) -> list[ComplimentaryGrant]:
+    return [ComplimentaryGrant(f"{name}@bulk.example", reason=reason) for name in names]
+
+
+async def products(connection: Connection, *ids: str) -> None:
+    await connection.execute(
+        """
+        insert into products (id, slug, name, status, access_mail)
+        select id, id, id, 'live', true from unnest($1::text[]) as id
+        """,
+        list(ids),
+    )
+
+
+async def folded(connection: Connection) -> list[tuple[str, str | None, dict[str, Any]]]:
+    rows = await lines.filtered(connection, FeedFilter(folded=True))
+    return [(row.type, row.product_id, row.data) for row in reversed(rows)]
+
+
+async def beneath(connection: Connection, head: FeedLine) -> Counter[tuple[str, str | None]]:
+    """What the line leads to: types and products of lines, each of another person."""
+    found = FeedFilter(search=head.source_id, cause="bulk")
+    rows = await lines.filtered(connection, found)
+    assert len({(row.type, row.product_id, row.user_id) for row in rows}) == len(rows)
+    return Counter((row.type, row.product_id) for row in rows)
+
+
+async def test_a_list_of_people_is_one_line_that_leads_to_them(pool: Pool) -> None:
+    async with pool.acquire() as connection, connection.transaction():
+        await products(connection, "p")
+        await complimentary.give(connection, "p", people("a"), actor=None)
+        assert [type_ for type_, _, _ in await folded(connection)] == [
+            ActivityType.USER_CREATED, ActivityType.MANUAL_GRANT,
+        ]  # fmt: skip
+        await complimentary.give(connection, "p", people("a", "b", "c", reason="!"), actor=None)
+        *_, told = await folded(connection)
+        counts = NOBODY | {"granted": 2, "changed": 1, "created": 2}
+        assert told == (ActivityType.BULK_CHANGE, "p", counts)
+        [head, *_] = await lines.filtered(connection, FeedFilter(folded=True))
+        assert await beneath(connection, head) == {
+            ("user_created", None): 2,
+            ("manual_grant", "p"): 2,
+        }
+        assert line_people(head) == (
+            "2 people got access. 1 person had it already, and got this end and reason."
+            " 2 users were created.",
+            f"product=p&cause=bulk&q={head.source_id}",
+        )
+        await complimentary.give(connection, "p", people("a", "b"), actor=None)
+        [head, *_] = await lines.filtered(connection, FeedFilter(folded=True))
+        assert head.data == NOBODY | {"changed": 2}
+        assert not line_people(head)[1], "nobody has a line"
+        causes = await connection.fetch("select cause, count(*) from grants group by 1 order by 1")
+        assert [tuple(row) for row in causes] == [("admin", 1), ("bulk", 2)]
+
+
+async def test_a_collection_for_several_people_is_a_line_for_each_product(pool: Pool) -> None:
+    async with pool.acquire() as connection, connection.transaction():
+        await products(connection, "p", "q", "r")
+        made = await collections.create(connection, name="All", products=["p", "q"])
+        await collections.give(connection, made.id, people("a", "b"), actor=None)
+        bulk_change = ActivityType.BULK_CHANGE
+        both = NOBODY | {"granted": 2, "created": 2}
+        assert await folded(connection) == [(bulk_change, "p", both), (bulk_change, "q", both)]
+        await collections.set_products(connection, made.id, ["q", "r"], actor=None)
+        assert (await folded(connection))[2:] == [
+            (bulk_change, "p", NOBODY | {"ended": 2}), (bulk_change, "r", NOBODY | {"granted": 2}),
+        ]  # fmt: skip
+        [head, *_] = await lines.filtered(connection, FeedFilter(folded=True))
+        assert await beneath(connection, head) == {
+            ("access_ended", "p"): 2, ("access_granted", "r"): 2,
+        }  # fmt: skip
+        empty = await collections.create(connection, name="None", products=[])
+        await collections.give(connection, empty.id, people("c", "d"), actor=None)
+        assert (await folded(connection))[4:] == [(bulk_change, None, NOBODY | {"created": 2})]
+
+
+async def test_what_one_person_gets_by_a_collection_is_shown_as_such(pool: Pool) -> None:
+    async with pool.acquire() as connection, connection.transaction():
+        await products(connection, "p", "q")
+        made = await collections.create(connection, name="All", products=["p"])
+        await collections.give(connection, made.id, people("a"), actor=None)
+        await collections.set_products(connection, made.id, ["q"], actor=None)
+        told = [(type_, product) for type_, product, _ in await folded(connection)]
+        assert told == [
+            ("user_created", None), ("access_granted", "p"),
+            ("access_granted", "q"), ("access_ended", "p"),
+        ]  # fmt: skip
+
+
+async def test_emails_of_a_bulk_change_are_beneath_its_line(pool: Pool) -> None:
+    async with pool.acquire() as connection, connection.transaction():
+        await products(connection, "p", "q")
+        await complimentary.give(connection, "p", people("a", "b"), actor=None)
+        made = await collections.create(connection, name="All", products=["q"])
+        await collections.give(connection, made.id, people("c", "d"), actor=None)
+        queued = await mails.claim(connection, limit=9, site=SiteSettings())
+        for mail in queued:
+            await mails.mark_sent(connection, mail)
+        rows = await lines.filtered(connection, FeedFilter(folded=True))
+        assert [row.type for row in rows] == [ActivityType.BULK_CHANGE] * 2
+        for head in rows:
+            found = await beneath(connection, head)
+            assert found[("mail_sent", head.product_id)] == 2
+
+
+async def test_users_from_a_file_are_one_line(pool: Pool) -> None:
+    async with pool.acquire() as connection, connection.transaction():
+        owner = await connection.fetchval(
+            "insert into users (email) values ('known@bulk.example') returning id"
+        )
+        rows = [NewUser(f"{name}@bulk.example", None) for name in ("known", "a", "b")]
+        import_id = await listing.keep_import(connection, rows, actor=owner)
+        await listing.run_import(connection, import_id, actor=owner)
+        told = [(ActivityType.USERS_IMPORTED, None, NOBODY | {"created": 2})]
+        assert await folded(connection) == told
+        [head] = await lines.filtered(connection, FeedFilter(folded=True))
+        assert head.actor_id == owner
+        assert await beneath(connection, head) == {("user_created", None): 2}
+
+
+async def test_a_bulk_change_in_batches_stays_one_line(pool: Pool) -> None:
+    async with pool.acquire() as connection, connection.transaction():
+        await products(connection, "p")
+        bulk_id = bulk.new_id()
+        for batch in (("a", "b"), ("c",)):
+            await complimentary.give(
+                connection, "p", people(*batch), actor=None, mail=False, bulk_id=bulk_id
+            )
+        await bulk.add(
+            connection, bulk_id, BulkCounts(created=3), type_=ActivityType.USERS_IMPORTED
+        )
+        assert await folded(connection) == [
+            (ActivityType.BULK_CHANGE, "p", NOBODY | {"granted": 3, "created": 3}),
+            (ActivityType.USERS_IMPORTED, None, NOBODY | {"created": 3}),
+        ]
