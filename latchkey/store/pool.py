@@ -1,8 +1,9 @@
 """The Postgres connection pool and the setup of its connections."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from contextvars import ContextVar
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -38,6 +39,12 @@ DATABASE_FAILED = (*DATABASE_AWAY, asyncpg.PostgresError)
 _NO_STATEMENTS = "statement_cache_size=0"
 """What a database URL has in its query where pgbouncer gives each transaction another connection,
 so that none can prepare statements for later."""
+
+_FIRST_ADDED_TYPE = 16384
+"""Types with a smaller number come with Postgres and are the same in each database."""
+
+_types: dict[int, asyncpg.Record] = {}
+"""What the connections of this process have found out about those, by number."""
 
 before_commit: ContextVar[Callable[[Connection], Awaitable[None]] | None] = ContextVar(
     "before_commit", default=None
@@ -87,6 +94,19 @@ class _HookedConnection(asyncpg.Connection):
         self, *, isolation: Any = None, readonly: bool = False, deferrable: bool = False
     ) -> Transaction:
         return _HookedTransaction(self, isolation, readonly, deferrable)
+
+    async def _introspect_types(self, typeoids: Collection[int], timeout: float | None) -> Any:
+        """Ask Postgres only about types that no connection has asked about. asyncpg asks in each
+        connection, also about arrays of times, which costs Postgres more than a purchase."""
+        unknown = [oid for oid in typeoids if oid not in _types]
+        rows: list[asyncpg.Record] = []
+        answered: Any = SimpleNamespace(name="none was needed")
+        if unknown:
+            ask = super()._introspect_types  # type: ignore[misc]
+            rows, answered = await ask(unknown, timeout)
+            _types.update({row["oid"]: row for row in rows if row["oid"] < _FIRST_ADDED_TYPE})
+        known = [_types[oid] for oid in typeoids if oid not in unknown]
+        return rows + known, answered
 
 
 class _PooledConnection(_HookedConnection):
