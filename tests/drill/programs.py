@@ -31,13 +31,14 @@ class Program:
 
 @contextlib.asynccontextmanager
 async def program(
-    name: str, settings: Settings, namespace: str, source: Path = HERE
+    name: str, settings: Settings, namespace: str, source: Path = HERE, **variables: str
 ) -> AsyncIterator[Program]:
-    """`latchkey web` or `latchkey worker` as a process of its own, run from `source`."""
+    """`latchkey web` or `latchkey worker` as a process of its own, run from `source`, with these
+    variables besides."""
     with tempfile.NamedTemporaryFile() as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "latchkey.cli", name],
-            env=environment_of(settings) | {"TEMPORAL_NAMESPACE": namespace},
+            env=environment_of(settings) | {"TEMPORAL_NAMESPACE": namespace} | variables,
             cwd=source,
             stdout=log,
             stderr=subprocess.STDOUT,
