@@ -239,6 +239,7 @@ def _activities(
         checkout_sessions.open_checkout,
         checkout_sessions.find_promotion,
         checkout_sessions.make_promotion,
+        connection.try_webhook,
         portal.open_portal,
         portal.find_receipt,
     ]

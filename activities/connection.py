@@ -8,7 +8,7 @@ from temporalio import activity
 from activities.base import ActivityDeps
 from activities.errors import retried
 from latchkey import contracts
-from latchkey.contracts import KeyCheck
+from latchkey.contracts import KeyCheck, StripeCallInput, StripeCallResult
 from latchkey.rules.key_permissions import PERMISSIONS, RESTRICTED, WRITE, KeyPermission
 from latchkey.rules.routing import HANDLED_EVENTS
 from latchkey.store.stripe import connection as connections
@@ -86,6 +86,26 @@ class ConnectionActivities:
                         connection, state="failed", url=self._url, error=error.message
                     )
                 return f"The webhook endpoint couldn't be registered: {error}"
+
+    @activity.defn(name=contracts.TRY_WEBHOOK)
+    async def try_webhook(self, stripe_call: StripeCallInput) -> StripeCallResult:
+        """Create an archived product without a price and delete it, so that Stripe sends events
+        about it: `made` with its id, `refused` if the key may not, `copy` on a copy of a site. The
+        trial's `object_id` is a nonce, so that a retry creates no second one."""
+        async with retried():
+            api = await self._deps.keyring.api()
+            try:
+                made = await api.create_trial_product(
+                    idempotency_key=f"latchkey-trial-{stripe_call.object_id}"
+                )
+                await api.delete_product(made["id"])
+            except CopyError:
+                return StripeCallResult("copy")
+            except StripeError as error:
+                if not error.refused:
+                    raise
+                return StripeCallResult("refused")
+        return StripeCallResult("made", made["id"])
 
     @activity.defn(name=contracts.CHECK_ENDPOINT)
     async def check_endpoint(self) -> str:

@@ -621,6 +621,19 @@ class StripeApi:
             params["images"] = [image_url]
         return await self.call("post", "/v1/products", params, idempotency_key=idempotency_key)
 
+    async def create_trial_product(self, *, idempotency_key: str) -> Json:
+        """Create a product that can't be bought, only for the sake of the event about it."""
+        params: Json = {"name": "Latchkey: test event", "active": False}
+        return await self.call("post", "/v1/products", params, idempotency_key=idempotency_key)
+
+    async def delete_product(self, product_id: str) -> None:
+        """Delete a product without prices; nothing happens if it is gone already."""
+        try:
+            await self.call("delete", f"/v1/products/{in_path(product_id)}")
+        except StripeError as error:
+            if not error.missing:
+                raise
+
     async def create_payment_link(
         self,
         *,

@@ -7,7 +7,7 @@ from playwright.async_api import Page, expect
 from latchkey import signin_links
 from tests.browser.conftest import OpenPage, follow, press
 from tests.browser.test_member import shot
-from tests.harness import KEY, SECRETS, Stripe, free_port, run_latchkey, until
+from tests.harness import KEY, SECRETS, Latchkey, Stripe, free_port, run_latchkey, until
 from tests.life.test_bad_input import AREAS
 from tests.life.test_mail import Inbox
 from tests.web.test_setup import NOBODY
@@ -43,6 +43,43 @@ async def enter_mail(page: Page, port: int) -> None:
     await expect(page.get_by_text("the mail server is saved")).to_be_visible()
 
 
+async def sell_and_buy(site: Latchkey, page: Page, open_page: OpenPage) -> None:
+    """A product with a Stripe product of its own, sold here, and bought by somebody else."""
+    await follow(page.get_by_role("link", name="Next: Link your first product"))
+    await follow(page.get_by_role("link", name="Create a product"))
+    await page.get_by_label("Name").fill("Tide tables")
+    await page.get_by_role("radio", name="Live").check()
+    await press(page, "Create product")
+    await page.goto(f"{site.url}/admin/first-steps")
+    await follow(page.get_by_role("link", name="Link to Stripe"))
+    await page.get_by_role("link", name="Link to Stripe").click()
+    await page.get_by_label("Amount").fill("29.00")
+    await press(page, "Create and link")
+
+    async def linked() -> bool:
+        return bool(await site.pool.fetchval("select state = 'listening' from links"))
+
+    await until(linked, "the product is linked")
+    await page.reload()
+    await follow(page.get_by_role("link", name="Next: See it as a buyer"))
+    await follow(page.get_by_role("link", name="Choose how it's sold"))
+    await page.get_by_label("Straight to the checkout", exact=True).check()
+    await page.get_by_label("Sell with Stripe Checkout").check()
+    await page.get_by_label("$29.00 every month").first.check()
+    await press(page, "Save")
+    await follow(page.get_by_role("link", name="Back to the first steps"))
+    address = await page.get_by_role("link", name="Open the buyer's address").get_attribute("href")
+    buyer = await open_page(java_script_enabled=False)
+    await buyer.goto(f"{site.url}{address}")
+    await buyer.get_by_label("Email").fill("grace@buyers.example")
+    await buyer.get_by_label("Name", exact=True).fill("Grace")
+    await buyer.get_by_label("Card number").fill("4242424242424242")
+    await follow(buyer.get_by_role("button", name="Subscribe"))
+    await expect(page.get_by_text("5 of 6 done")).to_be_visible()
+    await follow(page.get_by_role("link", name="Next: Go live"))
+    await follow(page.get_by_role("link", name="Go-live checklist", exact=True).last)
+
+
 async def test_the_first_hour_needs_no_terminal(
     dsn: str, temporal_address: str, stripe: Stripe, page: Page, open_page: OpenPage
 ) -> None:
@@ -71,8 +108,8 @@ async def test_the_first_hour_needs_no_terminal(
             assert inbox.mails[-1]["To"] == "ada@harbour.example"
             assert "Harbour Club" in inbox.mails[-1]["Subject"]
 
-            await page.goto(f"{site.url}/admin")
-            await follow(page.get_by_role("link", name="Connect Stripe"))
+            await follow(page.get_by_role("link", name="Next: Connect Stripe"))
+            await follow(page.get_by_role("link", name="Connect Stripe", exact=True).first)
             await shot(page, "setup-stripe")
             await page.get_by_label("Secret or restricted key").fill("rk_test_lacking")
             await press(page, "Check and connect")
@@ -82,16 +119,16 @@ async def test_the_first_hour_needs_no_terminal(
             await press(page, "Check and connect")
             card = page.get_by_role("region", name="Stripe")
             await expect(card).to_contain_text("Registered")
-            await stripe.post("products", name="Touched")
-
-            async def heard() -> bool:
-                return bool(await site.pool.fetchval("select exists (select from events)"))
-
-            await until(heard, "an event has arrived")
+            await follow(page.get_by_role("link", name="Next: Receive an event"))
+            await press(page, "Send a test event")
+            await expect(page.get_by_text("The test event has arrived")).to_be_visible()
+            await expect(page.get_by_text("3 of 6 done")).to_be_visible()
+            await shot(page, "first-steps")
+            await sell_and_buy(site, page, open_page)
             await page.goto(f"{site.url}/admin/go-live")
-            for step in ("mail", "key", "webhook"):
+            for step in ("mail", "key", "webhook", "product", "purchase"):
                 await expect(page.locator(f"#{step}")).to_contain_text("Done")
-            for step in ("https", "secret", "product", "purchase", "mode"):
+            for step in ("https", "secret", "mode"):
                 await expect(page.locator(f"#{step}")).to_contain_text("To do")
             await shot(page, "go-live")
             await press(page, "I keep a copy")

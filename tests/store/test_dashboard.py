@@ -18,27 +18,10 @@ from latchkey.store.users import listing
 from latchkey.store.users.listing import UserFilter
 from web import pages
 from web.pages.admin import purchases, subscriptions
-from web.pages.admin.dashboard import first_steps
 
 pytestmark = pytest.mark.anyio
 
 TEMPLATES = Path(pages.__file__).parent.with_name("templates")
-
-
-@pytest.mark.parametrize(
-    ("endpoint", "done"),
-    [("registered", True), ("manual", True), ("missing", False), ("failed", False)],
-)
-async def test_stripe_is_connected_once_its_events_can_arrive(
-    pool: Pool, endpoint: str, done: bool
-) -> None:
-    async with pool.acquire() as connection:
-        await connection.execute(
-            "update stripe_connection set state = 'connected', endpoint_state = $1", endpoint
-        )
-        first = first_steps(await dashboard.begun(connection), sends=False)[0]
-    assert first.done is done
-    assert ("no webhook endpoint" in first.text) is not done
 
 
 @pytest.mark.parametrize(

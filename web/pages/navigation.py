@@ -115,6 +115,7 @@ MENU = (
 
 
 SUBPAGES = (
+    Entry("/admin/first-steps", "First steps", "check", "set up getting started guide begin"),
     Entry("/admin/products/categories", "Categories", "collection", "products groups"),
     Entry("/admin/subscriptions/second", "Second subscriptions", "clock", "twice double paid"),
     Entry("/admin/settings/team", "Team", "users", "staff owners admins support roles"),

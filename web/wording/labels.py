@@ -438,7 +438,9 @@ OBSTACLES: dict[Obstacle, str] = {
 NOTICES = {
     "created": "Product created.",
     "saved": N_("Saved."),
-    "set-up": "Welcome. Your site is set up; the next steps are on this page.",
+    "set-up": "Welcome. Your site is set up; the next steps are below.",
+    "steps-hidden": "Hidden. You find the first steps by the search, and on the go-live checklist.",
+    "event-arrived": "The test event has arrived.",
     "mail-server-saved": "The test email was accepted, and the mail server is saved.",
     "mail-tested": "The test email was accepted. See whether it arrives.",
     "mail-server-removed": "Mail server removed. Emails stay in the outbox.",

@@ -1,4 +1,4 @@
-"""The admin dashboard: numbers, what needs attention, and the setup and rehearsal steps."""
+"""The admin dashboard: numbers, what needs attention, and the rehearsal's steps."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -36,12 +36,8 @@ class Attention:
 
 @dataclass(frozen=True)
 class Begun:
-    """Which setup steps have been done on a new site. `listening`: a webhook endpoint exists, made
-    by us or by hand."""
+    """Whether a product is linked, and one was bought."""
 
-    connected: bool
-    listening: bool
-    product: bool
     linked: bool
     bought: bool
 
@@ -95,14 +91,9 @@ async def attention(connection: Connection) -> Attention:
 
 
 async def begun(connection: Connection) -> Begun:
-    """The setup steps done, derived from recorded data rather than ticked off by hand."""
     row = await connection.fetchrow(
         """
-        select (select state = 'connected' from stripe_connection) as connected,
-               (select endpoint_state in ('registered', 'manual') from stripe_connection)
-                   as listening,
-               exists (select from products) as product,
-               exists (select from links where state = 'listening') as linked,
+        select exists (select from links where state = 'listening') as linked,
                exists (select from activities where type = 'product_purchased') as bought
         """
     )

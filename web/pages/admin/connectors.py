@@ -10,11 +10,13 @@ from starlette.routing import Route
 
 from latchkey import dispatch
 from latchkey.rules import key_permissions
+from latchkey.rules.first_steps import FirstStep
 from latchkey.store import site_settings
 from latchkey.store.checks import dashboard
 from latchkey.store.stripe import connection
 from latchkey.vault import Purpose
 from web.inputs import Input, Url
+from web.pages.admin import first_steps
 from web.pages.errors import errors_of
 from web.pages.guard import admin_page, form, fresh_page, redirect, text
 from web.pages.render import page
@@ -157,11 +159,13 @@ async def _page(
     async with site.pool.acquire() as connected:
         current = await connection.current(connected)
         options = options or vars(await site_settings.read(connected))
+        progress = await first_steps.progress(request, connected, FirstStep.STRIPE)
     return page(
         request,
         "admin/connectors.html",
         422 if error or errors else 200,
         connection=current,
+        first_steps=progress,
         missing=current.missing,
         error=error,
         errors=errors or {},

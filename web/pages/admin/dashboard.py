@@ -1,7 +1,6 @@
 """The dashboard: what needs attention, growth, recent activity, and a guide to getting started."""
 
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +9,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey import go_live
-from latchkey.mail import server as servers
 from latchkey.rules.go_live import done
 from latchkey.store.checks import dashboard
 from latchkey.store.checks.dashboard import Begun, Numbers, Rehearsed
@@ -20,7 +18,9 @@ from latchkey.store.figures import series
 from latchkey.store.figures.series import Figures
 from latchkey.store.pool import Connection
 from web import periods
+from web.pages.admin import first_steps
 from web.pages.admin.figure_charts import FigureCharts
+from web.pages.admin.first_steps import Step
 from web.pages.guard import admin_page
 from web.pages.render import page
 from web.site import Site, site_of
@@ -29,17 +29,6 @@ from web.wording.figures import change
 RECENT = 8
 NUMBERS_SECONDS = 20.0
 GROWTH = "30d"
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of a guide; `address` is the page where it is done."""
-
-    title: str
-    text: str
-    done: bool
-    address: str
-    action: str
 
 
 def routes() -> list[Route]:
@@ -55,7 +44,7 @@ async def show(request: Request) -> Response:
         numbers, figures = await _numbers(site_of(request), connection)
         attention = await dashboard.attention(connection)
         values = await _guide(request, connection)
-        left = await _left_to_go_live(request, connection)
+        left = 0 if values["steps"] else await _left_to_go_live(request, connection)
         rows = await lines.filtered(connection, FeedFilter(folded=True), limit=RECENT)
     return page(
         request,
@@ -106,71 +95,22 @@ async def _left_to_go_live(request: Request, connection: Connection) -> int:
 
 
 async def _guide(request: Request, connection: Connection) -> dict[str, Any]:
+    """The rehearsal's steps with the sandbox, else the first steps as long as they are shown."""
     sandbox = site_of(request).settings.sandbox_url
-    begun = await dashboard.begun(connection)
     if sandbox:
-        steps = _rehearsal(begun, await dashboard.rehearsed(connection), sandbox)
+        begun, tried = await dashboard.begun(connection), await dashboard.rehearsed(connection)
+        steps = _rehearsal(begun, tried, sandbox)
     else:
-        sends = await servers.is_set(connection, site_of(request).settings)
-        steps = first_steps(begun, sends=sends)
+        first = await first_steps.shown_on_dashboard(connection, site_of(request))
+        steps = list(first.steps.values()) if first else []
     taken = [step.done for step in steps]
+    at = taken.index(False) if False in taken else len(taken)
     return {
         "steps": steps,
-        "at": taken.index(False) if False in taken else len(taken),
+        "at": at,
         "rehearsal": sandbox is not None,
+        "polled": at < len(steps) - (0 if sandbox else 1),
     }
-
-
-def first_steps(begun: Begun, *, sends: bool) -> list[Step]:
-    """The guide of a new site, which `sends` emails or doesn't yet. Stripe is connected once its
-    events can arrive."""
-    if begun.connected and not begun.listening:
-        connect = (
-            "The key works, but Stripe has no webhook endpoint for this site, so purchases and"
-            " cancellations are noticed late."
-        )
-    else:
-        connect = (
-            "A button opens Stripe's page for a restricted key with the permissions chosen; each is"
-            " checked."
-        )
-    return [
-        Step(
-            "Connect Stripe",
-            connect,
-            begun.connected and begun.listening,
-            "/admin/connectors",
-            "Set up the webhook endpoint" if begun.connected else "Connect Stripe",
-        ),
-        Step(
-            "Set up email",
-            "Your provider's mail server is tested with an email to you. Members sign in by email.",
-            sends,
-            "/admin/mails/server",
-            "Set up the mail server",
-        ),
-        Step(
-            "Create a product",
-            "What your members get access to: a course, a community, a download.",
-            begun.product,
-            "/admin/products/new",
-            "Create a product",
-        ),
-        Step(
-            "Link it to a Stripe product",
-            "A preview shows who gets access before anything happens.",
-            begun.linked,
-            "/admin/products",
-            "Choose a product",
-        ),
-        Step(
-            "Get your first purchase",
-            "Everyone who buys the Stripe product, anywhere, gets access automatically.",
-            begun.bought,
-            "/admin/activity",
-            "View activity",
-        ),
-    ]
 
 
 def _rehearsal(begun: Begun, tried: Rehearsed, sandbox: str) -> list[Step]:

@@ -12,12 +12,14 @@ from latchkey.addresses import host_name
 from latchkey.mail import server as servers
 from latchkey.mail.render import trial
 from latchkey.mail.server import MailServer
+from latchkey.rules.first_steps import FirstStep
 from latchkey.rules.vocabulary import MailSecurity
 from latchkey.store import mail_server, site_identity, site_settings
 from latchkey.store.feed import mails
 from latchkey.store.mail_server import StoredMailServer
 from latchkey.vault import Purpose, VaultError
 from web.inputs import Email, Input, Line
+from web.pages.admin import first_steps
 from web.pages.errors import errors_of
 from web.pages.guard import (
     OwnersOnlyError,
@@ -192,6 +194,7 @@ async def _page(
         stored = await mail_server.read(connection)
         tested = await mail_server.last_test(connection)
         waiting = (await mails.counts(connection)).get("queued", 0)
+        progress = await first_steps.progress(request, connection, FirstStep.MAIL)
     fixed = servers.of_settings(site.settings)
     target = fixed or (
         stored and MailServer(stored.host, stored.port, stored.security, stored.username)
@@ -200,6 +203,7 @@ async def _page(
         request,
         "admin/mail_server.html",
         422 if problem or errors else 200,
+        first_steps=progress,
         server=target,
         fixed=fixed is not None,
         stored=stored,

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from latchkey.rules.first_steps import FirstStep
 from latchkey.store.feed import lines
 from latchkey.store.feed.lanes import FeedFilter
 from latchkey.store.products import categories, checkout, links, products
@@ -16,6 +17,7 @@ from latchkey.store.stripe import catalog
 from latchkey.store.stripe import connection as connections
 from web import bodies, markdown
 from web.inputs import ProductChanges
+from web.pages.admin import first_steps
 from web.pages.admin.lookup import product_of
 from web.pages.errors import errors_of
 from web.pages.guard import admin_page, form, redirect, text
@@ -150,11 +152,13 @@ async def _info_page(
         assigned = chosen
         if assigned is None:
             assigned = await categories.of_product(connection, product.id)
+        progress = await first_steps.progress(request, connection, FirstStep.PRODUCT)
     return page(
         request,
         "admin/product.html",
         422 if errors else 200,
         product=product,
+        first_steps=progress,
         link=link,
         connected=connected,
         prices=prices,

@@ -9,12 +9,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey import dispatch
+from latchkey.rules.first_steps import FirstStep
 from latchkey.store.products import checkout, links
 from latchkey.store.products.offers import MOST_OFFERS, NewOffer
 from latchkey.store.stripe import catalog
 from latchkey.store.stripe import connection as connections
 from web import numbers
 from web.inputs import Input, Line, Url
+from web.pages.admin import first_steps
 from web.pages.admin.lookup import product_of
 from web.pages.guard import admin_page, form, redirect, text
 from web.pages.render import page
@@ -161,6 +163,7 @@ async def _form(
             if now.stripe_product
             else []
         )
+        progress = await first_steps.progress(request, connection, FirstStep.PURCHASE)
     offered = {one.price_id: vars(one) for one in now.offers}
     rows = [entry for entry in prices if entry.active or entry.id in offered]
     order = list(offered)
@@ -170,6 +173,7 @@ async def _form(
         "admin/selling.html",
         status,
         product=product,
+        first_steps=progress,
         now=now,
         link=link,
         connected=connected.state == "connected",

@@ -75,7 +75,8 @@ async def set_up(request: Request) -> Response:
     if not made:
         return _form(request, values, {"email": TAKEN})
     assert owner is not None, "it was made just now"
-    return await start_session(request, owner, "/admin?done=set-up", via="password")
+    onward = "/admin" if site.settings.sandbox_url else "/admin/first-steps"
+    return await start_session(request, owner, f"{onward}?done=set-up", via="password")
 
 
 def _form(
