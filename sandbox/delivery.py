@@ -1,8 +1,10 @@
 """Delivers events to webhook endpoints: signed, with timeouts, retries and a log."""
 
 import asyncio
+import ssl
 import time
 from dataclasses import dataclass, field
+from functools import cache
 
 import httpx
 import orjson
@@ -107,7 +109,7 @@ class Deliveries:
 
     def start(self) -> None:
         """Start delivering, beginning with what an earlier run left undelivered."""
-        self._client = httpx.AsyncClient(timeout=TIMEOUT_SECONDS)
+        self._client = httpx.AsyncClient(timeout=TIMEOUT_SECONDS, verify=_certificates())
         for delivery in self.shop.world.table("delivery").values():
             if delivery["state"] == "pending":
                 self._spawn(delivery)
@@ -310,6 +312,13 @@ class Deliveries:
         """Whether a fault happens to a subject, decided for it alone: the order doesn't matter."""
         rate: float = getattr(self.faults, fault)
         return int(rate > 0 and self.shop.world.dice.about(fault, subject).random() < rate)
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Whom endpoints with https are trusted by. Loading them takes longer than all else that a
+    sandbox does when it starts, and a process of tests starts many."""
+    return httpx.create_ssl_context()
 
 
 def _wants(endpoint: Json, event: Json) -> bool:

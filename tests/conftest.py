@@ -15,6 +15,7 @@ import pytest
 import structlog
 from argon2 import PasswordHasher
 from hypothesis import HealthCheck, settings
+from starlette import routing
 from temporalio.client import Schedule
 
 from latchkey import dispatch, doctor_checks, passwords, schedules, worker_port
@@ -148,6 +149,15 @@ def quick_passwords() -> Iterator[None]:
     """Hash passwords cheaply: as in production, each sign-in would compute for 0.2 s."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=64))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_routes() -> Iterator[None]:
+    """Read each path once: there are more than Python keeps compiled, and each site and sandbox
+    would compile all of its own again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(routing, "compile_path", functools.cache(routing.compile_path))
         yield
 
 

@@ -4,11 +4,12 @@ or dark mode, and nothing wider than a phone or a laptop."""
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cache
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
 import pytest
 from playwright.async_api import ConsoleMessage, Page
-from starlette.routing import Match
+from starlette.routing import Match, Route
 
 from latchkey import signin_links
 from tests.browser.conftest import OpenPage, press, sign_in
@@ -152,11 +153,17 @@ class Crawl:
         self.problems.append(f"{self.page.url}: {problem}")
 
 
+@cache
+def all_pages() -> list[Route]:
+    """Every page's route. To make them takes longer than to open a page."""
+    return pages.routes()
+
+
 def kind_of(address: str) -> str:
     """The route of a URL with the names of its filters, since pages of one kind are alike."""
     parts = urlsplit(address)
     scope = {"type": "http", "path": parts.path, "method": "GET", "headers": []}
-    for route in pages.routes():
+    for route in all_pages():
         if route.matches(scope)[0] == Match.FULL:
             names = sorted({name for name, _ in parse_qsl(parts.query)})
             return f"{route.path}?{'&'.join(names)}"
