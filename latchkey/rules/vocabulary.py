@@ -329,6 +329,8 @@ class AuditAction(StrEnum):
     COLLECTION_CREATED = "collection_created"
     COLLECTION_CHANGED = "collection_changed"
     COLLECTION_DELETED = "collection_deleted"
+    LESSONS_CHANGED = "lessons_changed"
+    LESSON_DELETED = "lesson_deleted"
     SALES_PAGE_CHANGED = "sales_page_changed"
     SALES_PAGE_DELETED = "sales_page_deleted"
     CHECKOUT_CHANGED = "checkout_changed"

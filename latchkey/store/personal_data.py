@@ -173,6 +173,11 @@ KEPT: Mapping[str, str] = {
     "chores": "name position done_at",
     "collection_products": "collection_id product_id added_at",
     "collections": "id name description created_at",
+    "lesson_marks": "user_id lesson_id done_at",
+    "lessons": (
+        "id product_id position title body video_url released_after_days status created_at"
+        " updated_at"
+    ),
     "oauth_clients": (
         "id name confidential first_party pkce redirect_uris post_logout_redirect_uris"
         " backchannel_logout_uri scopes product_required product_id created_at"

@@ -1121,6 +1121,27 @@ UNION ALL
   GROUP BY p.id
  HAVING (count(n.obstacle) = count(*));
 
+CREATE TABLE lesson_marks (
+    user_id bigint NOT NULL,
+    lesson_id text NOT NULL,
+    done_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE lessons (
+    id text NOT NULL,
+    product_id text NOT NULL,
+    "position" integer NOT NULL,
+    title text NOT NULL,
+    body text DEFAULT ''::text NOT NULL,
+    video_url text,
+    released_after_days integer DEFAULT 0 NOT NULL,
+    status text DEFAULT 'draft'::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT lessons_released_after_days_check CHECK (((released_after_days >= 0) AND (released_after_days <= 3650))),
+    CONSTRAINT lessons_status_check CHECK ((status = ANY (ARRAY['draft'::text, 'live'::text])))
+);
+
 ALTER TABLE links ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME links_id_seq
     START WITH 1
@@ -2340,6 +2361,12 @@ ALTER TABLE ONLY grants
 ALTER TABLE ONLY idempotency_keys
     ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (token, key);
 
+ALTER TABLE ONLY lesson_marks
+    ADD CONSTRAINT lesson_marks_pkey PRIMARY KEY (user_id, lesson_id);
+
+ALTER TABLE ONLY lessons
+    ADD CONSTRAINT lessons_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY links
     ADD CONSTRAINT links_pkey PRIMARY KEY (id);
 
@@ -2683,6 +2710,10 @@ CREATE INDEX grants_live_members ON grants USING btree (product_id, user_id) INC
 
 CREATE UNIQUE INDEX grants_one_live_per_source ON grants USING btree (user_id, product_id, source, source_id) WHERE (ended_at IS NULL);
 
+CREATE INDEX lesson_marks_lesson_id ON lesson_marks USING btree (lesson_id);
+
+CREATE INDEX lessons_product_id ON lessons USING btree (product_id, "position");
+
 CREATE INDEX links_by_stripe_product ON links USING btree (stripe_product);
 
 CREATE UNIQUE INDEX links_one_per_product ON links USING btree (product_id) WHERE (removed_at IS NULL);
@@ -3011,6 +3042,15 @@ ALTER TABLE ONLY grants
 
 ALTER TABLE ONLY grants
     ADD CONSTRAINT grants_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id);
+
+ALTER TABLE ONLY lesson_marks
+    ADD CONSTRAINT lesson_marks_lesson_id_fkey FOREIGN KEY (lesson_id) REFERENCES lessons(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY lesson_marks
+    ADD CONSTRAINT lesson_marks_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id);
+
+ALTER TABLE ONLY lessons
+    ADD CONSTRAINT lessons_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY links
     ADD CONSTRAINT links_created_by_fkey FOREIGN KEY (created_by) REFERENCES users(id) ON DELETE SET NULL;

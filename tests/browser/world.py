@@ -65,6 +65,15 @@ async def _by_hand(owner: Visitor, product: str, member: int, price: str) -> Non
     """Create what an admin creates on pages."""
     for name in ("Courses", HOSTILE[:60], ARABIC):
         await owner.send("/admin/products/categories", name=name)
+    for title, after in (("Knots", "0"), (HOSTILE, "0"), (LONG[:200], "400")):
+        await owner.send(
+            f"/admin/products/{product}/lessons/new",
+            title=title,
+            body=f"# Aboard\n\n{HOSTILE}",
+            video_url="https://video.example/1",
+            released_after_days=after,
+            status="live",
+        )
     await owner.send("/admin/tokens", expect=200, name=HOSTILE)
     await owner.send(
         "/admin/clients/new",

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from latchkey.languages import ENGLISH, LANGUAGES, Language
+from latchkey.store.products import lessons
 from scripts import messages
 from tests.harness import ADMIN, Latchkey
 from tests.web.pages import Visitor, user, visit
@@ -68,13 +69,28 @@ async def test_no_english_is_left_on_members_pages(
     owned, locked = await shared.product("Zq owned"), await shared.product("Zq locked")
     grant = {"email": "reads@lang.example", "until": "2040-01-01T00:00:00Z"}
     given = await shared.call("POST", f"/products/{owned}/grants", 201, json=grant)
+    taught: list[str] = []
     find = "select slug from products where id = $1"
     slugs = [await shared.pool.fetchval(find, one) for one in (owned, locked)]
-    data = {"reads@lang.example", "Zq owned", "Zq locked", "python-httpx"}
+    for after in (0, 0, 9):
+        await shared.pool.execute(
+            """
+            insert into lessons (id, product_id, position, title, status, released_after_days)
+            values ($1, $2, 1, $1, 'live', $3)
+            """,
+            lesson := lessons.new_id(),
+            owned,
+            after,
+        )
+        taught.append(lesson)
+    data = {"reads@lang.example", "Zq owned", "Zq locked", "python-httpx", *taught}
     data |= {row["name"] for row in await shared.pool.fetch("select name from categories")}
     async with visit(shared) as member, visit(shared) as visitor:
         await member.sign_in_as(given["user_id"], "languages")
-        for path in paths(*slugs):
+        for path in (
+            *paths(*slugs),
+            *(f"/products/{slugs[0]}/lessons/{id_}" for id_ in taught[1:]),
+        ):
             for reader in (member, visitor):
                 english = await shown(reader, path, ENGLISH)
                 for code in translations:

@@ -20,7 +20,13 @@ from web import api, pages
 pytestmark = pytest.mark.anyio
 
 ROLES = ("nobody", "member", "support", "admin", "owner")
-SIGNED_IN = {"/acting/stop", "/embed/sign-in/{ticket}", "/library", "/login/again"}
+SIGNED_IN = {
+    "/acting/stop",
+    "/embed/sign-in/{ticket}",
+    "/library",
+    "/login/again",
+    "/products/{slug}/lessons/{lesson}/done",
+}
 """`/library` is for everybody where the site's settings say so."""
 OPEN = {
     "/",
@@ -53,6 +59,7 @@ OPEN = {
     "/oauth/logout",
     "/oauth/logout/confirm",
     "/products/{slug}",
+    "/products/{slug}/lessons/{lesson}",
     "/sales/{slug}",
     "/setup/{token}",
     "/theme.css",

@@ -35,6 +35,7 @@ from web.pages.admin import (
     health,
     impersonation,
     inbox,
+    lessons,
     mail_server,
     mails,
     matches,
@@ -88,6 +89,7 @@ from web.pages.member import (
     signin,
 )
 from web.pages.member import communities as member_communities
+from web.pages.member import lessons as member_lessons
 from web.pages.render import page
 from web.request_ids import request_id_of
 from web.security import ForgeryError
@@ -105,6 +107,7 @@ def routes() -> list[Route]:
         *categories.routes(),
         *products.routes(),
         *product.routes(),
+        *lessons.routes(),
         *members.routes(),
         *numbers.routes(),
         *stripe_settings.routes(),
@@ -155,6 +158,7 @@ def routes() -> list[Route]:
         *setup.routes(),
         *signin.routes(),
         *library.routes(),
+        *member_lessons.routes(),
         *buy.routes(),
         *embed.routes(),
         *sales.routes(),

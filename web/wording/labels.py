@@ -186,6 +186,8 @@ AUDIT_ACTIONS: dict[str, str] = {
     AuditAction.COLLECTION_CREATED: "Collection created",
     AuditAction.COLLECTION_CHANGED: "Collection changed",
     AuditAction.COLLECTION_DELETED: "Collection deleted",
+    AuditAction.LESSONS_CHANGED: "Lessons changed",
+    AuditAction.LESSON_DELETED: "Lesson deleted",
     AuditAction.SALES_PAGE_CHANGED: "Sales page changed",
     AuditAction.SALES_PAGE_DELETED: "Sales page deleted",
     AuditAction.CHECKOUT_CHANGED: "Checkout changed",

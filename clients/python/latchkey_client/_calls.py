@@ -1,6 +1,6 @@
 """A method for each call of the JSON API. Written by `make clients`; don't edit it by hand.
 
-Made from 4f23f9cf45baf23e151cca9901d6af087a8c8e30d5b2062ca2bc5579e20d7210
+Made from fff0490a488c00acbeb1ede83121714322e6c883231ff262f5586d87fd0e14e5
 """
 
 from abc import ABC, abstractmethod
@@ -140,6 +140,8 @@ class SyncCalls(ABC):
             "collection_created",
             "collection_changed",
             "collection_deleted",
+            "lessons_changed",
+            "lesson_deleted",
             "sales_page_changed",
             "sales_page_deleted",
             "checkout_changed",
@@ -959,6 +961,8 @@ class AsyncCalls(ABC):
             "collection_created",
             "collection_changed",
             "collection_deleted",
+            "lessons_changed",
+            "lesson_deleted",
             "sales_page_changed",
             "sales_page_deleted",
             "checkout_changed",

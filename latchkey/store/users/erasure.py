@@ -64,6 +64,7 @@ STEPS = (
     """,
     "delete from oauth_authorizations where user_id = $1",
     "delete from oauth_consents where user_id = $1",
+    "delete from lesson_marks where user_id = $1",
     "update community_accounts set unbound_at = coalesce(unbound_at, now()), name = null"
     " where user_id = $1",
 )

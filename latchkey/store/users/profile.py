@@ -58,6 +58,12 @@ _EXPORTED = {
           from community_accounts a join webhook_endpoints e on e.id = a.endpoint_id
          where a.user_id = $1 order by a.id
     """,
+    "lessons_done": """
+        select p.name as product, l.title as lesson, m.done_at
+          from lesson_marks m join lessons l on l.id = m.lesson_id
+          join products p on p.id = l.product_id
+         where m.user_id = $1 order by m.done_at, l.id
+    """,
     "notes": "select text, created_at from user_notes where user_id = $1 order by id",
 }
 

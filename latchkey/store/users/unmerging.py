@@ -200,7 +200,9 @@ async def _move_back(
 ) -> int:
     """Repoint the rows that moved, if they still exist and haven't gone to anyone else since."""
     names = await primary_key(connection, table)
-    same = " and ".join(f"t.{name} = (k ->> '{name}')::{type_}" for name, type_ in names.items())
+    names.pop(column, None)  # a key names the user before or after the merge
+    tests = [f"t.{name} = (k ->> '{name}')::{type_}" for name, type_ in names.items()]
+    same = " and ".join(tests or ["true"])
     done = await connection.execute(
         f"""
         update {table} t set {column} = $1 from jsonb_array_elements($3::jsonb) as k

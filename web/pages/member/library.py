@@ -1,18 +1,20 @@
 """What members and visitors see: the library and the products."""
 
+from datetime import UTC, datetime
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from latchkey.languages import _
-from latchkey.store import site_settings
-from latchkey.store.access import grants, library
-from latchkey.store.products import products
-from latchkey.store.products.products import Product
+from latchkey.rules.lessons import LessonStep, following, opening
+from latchkey.store.access import lesson_progress, library
+from latchkey.store.access.lesson_progress import LessonProgress
+from latchkey.store.pool import Connection
+from latchkey.store.users.users import User
 from web import markdown
 from web.numbers import number
-from web.pages.errors import NotFoundError
 from web.pages.guard import reader_page, redirect
+from web.pages.member.reading import open_to_visitors, opened
 from web.pages.render import page
 from web.site import site_of
 
@@ -30,14 +32,14 @@ async def home(request: Request) -> Response:
     user = request.state.user
     if user is not None:
         return redirect("/admin" if user.is_staff else "/library")
-    return redirect("/library" if await _open_to_visitors(request) else "/login")
+    return redirect("/library" if await open_to_visitors(request) else "/login")
 
 
 @reader_page
 async def shelf(request: Request) -> Response:
     """The library; visitors see it if the site allows it."""
     user = request.state.user
-    if user is None and not await _open_to_visitors(request):
+    if user is None and not await open_to_visitors(request):
         return redirect("/login?next=/library")
     query = request.query_params
     search = query.get("q", "").strip().replace("\x00", "")[:200]
@@ -52,7 +54,8 @@ async def shelf(request: Request) -> Response:
             after=query.get("after"),
             limit=library.PAGE + 1,
         )
-    shown = cards[: library.PAGE]
+        shown = cards[: library.PAGE]
+        progress, resume = await _in_progress(connection, user, shown)
     return page(
         request,
         "member/library.html",
@@ -63,40 +66,48 @@ async def shelf(request: Request) -> Response:
         category=category,
         more=shown[-1].cursor if len(cards) > library.PAGE else None,
         paged="after" in query,
+        progress=progress,
+        resume=resume,
     )
 
 
 @reader_page
 async def show(request: Request) -> Response:
-    """A live product: its content for those with access, how to get it for others."""
-    pool, user = site_of(request).pool, request.state.user
-    async with pool.acquire() as connection:
-        product = await products.find(connection, request.path_params["slug"])
-        if product is None or (product.status != "live" and not (user and user.is_staff)):
-            raise NotFoundError(_("This product doesn't exist."))
-        card = await library.card(connection, user.id if user else None, product.id)
-    contact = site_of(request).look.reply_to
-    if user is None and product.access_mode == "public":
-        return await _open(request, product, card, until=None)
-    if user is None:
-        if product.access_mode == "signed_in" or not await _open_to_visitors(request):
-            return redirect(f"/login?next=/products/{product.slug}")
-        return page(request, "member/locked.html", 403, product=product, card=card, contact=contact)
-    allowed, until = grants.may_open(await grants.access_rows(pool, product.id, user_id=user.id))
-    if not allowed and not (user.is_staff and product.status != "live"):
-        return page(request, "member/locked.html", 403, product=product, card=card, contact=contact)
-    return await _open(request, product, card, until=until)
-
-
-async def _open(
-    request: Request, product: Product, card: library.Card | None, *, until: object
-) -> Response:
-    content = await markdown.rendered(product.content)
+    """A live product: its content and lessons for those with access, how to get it for others."""
+    reading = await opened(request)
+    if isinstance(reading, Response):
+        return reading
+    product, user, now = reading.product, request.state.user, datetime.now(UTC)
+    async with site_of(request).pool.acquire() as connection:
+        steps = await lesson_progress.steps(
+            connection, product.id, user_id=user.id if user else None, whole=reading.draft
+        )
     return page(
-        request, "member/product.html", product=product, content=content, card=card, until=until
+        request,
+        "member/product.html",
+        product=product,
+        content=await markdown.rendered(product.content),
+        card=reading.card,
+        until=reading.until,
+        steps=steps,
+        following=following(steps, now) if user else None,
+        opening=opening(steps, now),
+        now=now,
     )
 
 
-async def _open_to_visitors(request: Request) -> bool:
-    async with site_of(request).pool.acquire() as connection:
-        return (await site_settings.read(connection)).public_content
+async def _in_progress(
+    connection: Connection, user: User | None, cards: list[library.Card]
+) -> tuple[dict[str, LessonProgress], tuple[library.Card, LessonStep] | None]:
+    """How far the user is with the lessons of these products, and the lesson to continue with: of
+    the product in which they marked one last."""
+    if user is None:
+        return {}, None
+    owned = {card.id: card for card in cards if card.owned}
+    found = await lesson_progress.of_products(connection, user.id, list(owned))
+    begun = [(item.last_at, id_) for id_, item in found.items() if item.last_at]
+    for _last, product_id in sorted(begun, reverse=True)[:1]:
+        steps = await lesson_progress.steps(connection, product_id, user_id=user.id)
+        if step := following(steps, datetime.now(UTC)):
+            return found, (owned[product_id], step)
+    return found, None

@@ -1,0 +1,187 @@
+"""A product's lessons: writing them and their order."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from latchkey.store import audit_draft
+from latchkey.store.pool import Connection
+
+MOST = 200
+"""Lessons of one product."""
+
+STATUSES = ("draft", "live")
+_FIELDS = (
+    "id, product_id, title, body, video_url, released_after_days, status, created_at, updated_at"
+)
+_CHANGEABLE = ("title", "body", "video_url", "released_after_days", "status")
+
+
+class TooManyLessonsError(Exception):
+    """The product has as many lessons as it can have."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """`body` is Markdown; `status` draft or live; `released_after_days` counts from when a member's
+    access to the product first began."""
+
+    id: str
+    product_id: str
+    title: str
+    body: str
+    video_url: str | None
+    released_after_days: int
+    status: str
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
+class ListedLesson:
+    """A lesson without its text. `done` counts the people who marked it as done."""
+
+    id: str
+    title: str
+    released_after_days: int
+    status: str
+    done: int
+
+
+def new_id() -> str:
+    return f"les_{secrets.token_hex(8)}"
+
+
+async def listed(connection: Connection, product_id: str) -> list[ListedLesson]:
+    """The product's lessons in their order, drafts included."""
+    rows = await connection.fetch(
+        """
+        select l.id, l.title, l.released_after_days, l.status,
+               (select count(*) from lesson_marks m where m.lesson_id = l.id) as done
+          from lessons l where l.product_id = $1 order by l.position, l.id
+        """,
+        product_id,
+    )
+    return [ListedLesson(**dict(row)) for row in rows]
+
+
+async def find(connection: Connection, product_id: str, lesson_id: str) -> Lesson | None:
+    row = await connection.fetchrow(
+        f"select {_FIELDS} from lessons where id = $1 and product_id = $2", lesson_id, product_id
+    )
+    return Lesson(**dict(row)) if row else None
+
+
+async def create(
+    connection: Connection, product_id: str, *, lesson_id: str, title: str, **given: Any
+) -> Lesson | None:
+    """Create a lesson at the end; one with this id that is there already stays as it is. None if
+    another product's lesson has the id. Raises `TooManyLessonsError`. The caller opens the
+    transaction."""
+    await _lock(connection, product_id)
+    if known := await find(connection, product_id, lesson_id):
+        return known
+    count = await connection.fetchval(
+        "select count(*) from lessons where product_id = $1", product_id
+    )
+    if count >= MOST:
+        raise TooManyLessonsError(f"A product can have up to {MOST} lessons.")
+    columns = {"title": title, **given}
+    assert set(columns) <= set(_CHANGEABLE), columns
+    row = await connection.fetchrow(
+        f"""
+        insert into lessons (id, product_id, position, {", ".join(columns)})
+        values ($1, $2,
+                (select coalesce(max(position), 0) + 1 from lessons where product_id = $2),
+                {", ".join(f"${n}" for n in range(3, len(columns) + 3))})
+        on conflict (id) do nothing returning {_FIELDS}
+        """,
+        lesson_id,
+        product_id,
+        *columns.values(),
+    )
+    audit_draft.note(target=("product", product_id), after={"lesson": title})
+    return Lesson(**dict(row)) if row else None
+
+
+async def update(
+    connection: Connection, product_id: str, lesson_id: str, changes: dict[str, Any]
+) -> Lesson | None:
+    """Change some fields of a lesson; None if there is no such lesson."""
+    assert changes.keys() <= set(_CHANGEABLE), changes
+    present = await find(connection, product_id, lesson_id)
+    if present is None:
+        return None
+    audit_draft.note(target=("product", product_id), after={"lesson": present.title})
+    small = {name: value for name, value in changes.items() if name != "body"}
+    audit_draft.note_changes(vars(present), small)
+    if changes.get("body", present.body) != present.body:
+        audit_draft.note(after={"text": "changed"})
+    assignments = ", ".join(f"{name} = ${n}" for n, name in enumerate(changes, start=3))
+    row = await connection.fetchrow(
+        f"""
+        update lessons set {assignments}, updated_at = now()
+         where id = $1 and product_id = $2 returning {_FIELDS}
+        """,
+        lesson_id,
+        product_id,
+        *changes.values(),
+    )
+    return Lesson(**dict(row)) if row else None
+
+
+async def delete(connection: Connection, product_id: str, lesson_id: str) -> bool:
+    """Delete a lesson, with the marks of those who have done it."""
+    title = await connection.fetchval(
+        "delete from lessons where id = $1 and product_id = $2 returning title",
+        lesson_id,
+        product_id,
+    )
+    audit_draft.note(before={"lesson": title})
+    return title is not None
+
+
+async def move(connection: Connection, product_id: str, lesson_id: str, *, down: bool) -> None:
+    """Move a lesson by one place. The caller opens the transaction."""
+    order = await _lock(connection, product_id)
+    if lesson_id not in order:
+        return
+    here = order.index(lesson_id)
+    there = min(max(here + (1 if down else -1), 0), len(order) - 1)
+    order[here], order[there] = order[there], order[here]
+    await _place(connection, order)
+
+
+async def place_before(
+    connection: Connection, product_id: str, lesson_id: str, before: str | None
+) -> None:
+    """Move a lesson to just before another one; to the end if `before` is None or unknown. The
+    caller opens the transaction."""
+    order = await _lock(connection, product_id)
+    if lesson_id not in order or lesson_id == before:
+        return
+    order.remove(lesson_id)
+    order.insert(order.index(before) if before in order else len(order), lesson_id)
+    await _place(connection, order)
+
+
+async def _lock(connection: Connection, product_id: str) -> list[str]:
+    """Lock the product's order, and return it: the ids of its lessons."""
+    await connection.execute("select from products where id = $1 for no key update", product_id)
+    rows = await connection.fetch(
+        "select id from lessons where product_id = $1 order by position, id", product_id
+    )
+    return [row["id"] for row in rows]
+
+
+async def _place(connection: Connection, order: Sequence[str]) -> None:
+    await connection.execute(
+        """
+        update lessons l set position = g.position
+          from unnest($1::text[]) with ordinality as g (id, position)
+         where g.id = l.id and l.position <> g.position
+        """,
+        order,
+    )

@@ -1,0 +1,70 @@
+"""A small course: an owner writes its lessons, and a member goes through them."""
+
+import re
+
+import pytest
+from playwright.async_api import Page, expect
+
+from latchkey import signin_links
+from tests.browser.conftest import OpenPage, follow, press, sign_in
+from tests.browser.test_member import shot
+from tests.harness import SECRETS, Latchkey
+
+pytestmark = [pytest.mark.anyio, pytest.mark.browser]
+
+
+async def test_an_owner_writes_lessons_and_a_member_goes_through_them(
+    shared: Latchkey, page: Page, open_page: OpenPage
+) -> None:
+    product = await shared.product("Learn to splice", description="Rope work in three lessons.")
+    body = {"email": "splices@member.example"}
+    given = await shared.call("POST", f"/products/{product}/grants", 201, json=body)
+    await sign_in(page, shared)
+    await page.goto(f"{shared.url}/admin/products/{product}/lessons")
+    await follow(page.get_by_role("link", name="Write the first lesson"))
+    for title, days in (("The back splice", "0"), ("The eye splice", "0"), ("Wire rope", "7")):
+        await page.get_by_label("Title").fill(title)
+        await page.get_by_label("Text (Markdown)").fill(f"## How to\n\nAll about *{title}*.")
+        await page.get_by_label("Video").fill("https://video.example/splice")
+        await page.get_by_label("Opens after days").fill(days)
+        await press(page, "Preview")
+        await expect(page.get_by_role("heading", name="How to")).to_be_visible()
+        await press(page, "Save")
+        await expect(page.get_by_text("Saved.")).to_be_visible()
+        await expect(page.get_by_role("link", name=title)).to_be_visible()
+        if title != "Wire rope":
+            await follow(page.get_by_role("link", name="New lesson"))
+    await shot(page, "admin-lessons")
+    await press(page, "Move The eye splice up")
+    await expect(page.locator("tbody tr").first).to_contain_text("The eye splice")
+    await follow(page.get_by_role("link", name="Wire rope"))
+    await shot(page, "admin-lesson")
+
+    theirs = await open_page(viewport={"width": 320, "height": 800}, java_script_enabled=False)
+    token = signin_links.sign(given["user_id"], "splices", secrets=SECRETS)
+    await theirs.goto(f"{shared.url}/login/{token}")
+    await press(theirs, "Sign in")
+    await theirs.goto(f"{shared.url}/products/learn-to-splice")
+    await expect(theirs.get_by_text("0 of 3 lessons done")).to_be_visible()
+    await expect(theirs.get_by_text(re.compile("Opens on .* UTC"))).to_be_visible()
+    await shot(theirs, "lessons")
+    await follow(theirs.get_by_role("link", name="Start"))
+    await expect(theirs.get_by_role("heading", name="The eye splice")).to_be_visible()
+    await shot(theirs, "lesson")
+    await press(theirs, "Mark as done")
+    await expect(theirs.get_by_role("heading", name="The back splice")).to_be_visible()
+    await follow(theirs.get_by_role("link", name="Library").first)
+    await expect(theirs.get_by_text("1 of 3 lessons done")).to_be_visible()
+    await shot(theirs, "library-lessons")
+    await follow(theirs.get_by_role("link", name="Continue"))
+    await press(theirs, "Mark as done")
+    await expect(theirs.get_by_text(re.compile("The next lesson opens on"))).to_be_visible()
+    await shared.pool.execute(
+        "update grants set since = since - interval '7 days' where user_id = $1", given["user_id"]
+    )
+    await theirs.reload()
+    await follow(theirs.get_by_role("link", name="Continue"))
+    await expect(theirs.get_by_role("heading", name="Wire rope")).to_be_visible()
+    await press(theirs, "Mark as done")
+    await expect(theirs.get_by_text("You've done all lessons.")).to_be_visible()
+    await shot(theirs, "lessons-done")

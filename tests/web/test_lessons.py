@@ -1,0 +1,211 @@
+"""Lessons: written by admins, read in order by members, each from the moment at which it opens."""
+
+import re
+from collections.abc import AsyncIterator
+from html import unescape
+from typing import Any
+
+import pytest
+
+from tests.harness import Latchkey
+from tests.web.pages import Visitor, visit
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def admin(shared: Latchkey) -> AsyncIterator[Visitor]:
+    async with visit(shared) as made:
+        await made.sign_in()
+        yield made
+
+
+@pytest.fixture
+async def visitor(shared: Latchkey) -> AsyncIterator[Visitor]:
+    async with visit(shared) as made:
+        yield made
+
+
+async def write(admin: Visitor, product: str, title: str, expect: int = 303, **more: Any) -> str:
+    """Write a lesson by its form; its id."""
+    page = f"/admin/products/{product}/lessons/new"
+    found = re.search(r'name="lesson_id" value="(les_\w+)"', (await admin.get(page)).text)
+    assert found, "the form names the lesson"
+    fields = {
+        "lesson_id": found[1],
+        "title": title,
+        "body": f"**All** of {title}",
+        "video_url": "",
+        "released_after_days": "0",
+        "status": "live",
+    }
+    await admin.send(page, expect=expect, **fields | more)
+    return found[1]
+
+
+async def member(site: Latchkey, visitor: Visitor, product: str, name: str) -> int:
+    """Sign the visitor in as somebody with access."""
+    body = {"email": f"{name}@lessons.example"}
+    given = await site.call("POST", f"/products/{product}/grants", 201, json=body)
+    await visitor.sign_in_as(given["user_id"], name)
+    return int(given["user_id"])
+
+
+def plain(text: str) -> str:
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", text)).split())
+
+
+async def test_a_member_reads_marks_and_continues(
+    shared: Latchkey, admin: Visitor, visitor: Visitor
+) -> None:
+    product = await shared.product("Les knots", content="# Before the lessons")
+    video: dict[str, Any] = {"video_url": "https://video.example/1"}
+    first = await write(admin, product, "Les first", **video)
+    second = await write(admin, product, "Les second")
+    third = await write(admin, product, "Les third", released_after_days="7")
+    hidden = await write(admin, product, "Les hidden", status="draft")
+    reader = await member(shared, visitor, product, "reads")
+    base = "/products/les-knots"
+
+    text = (await visitor.get(base)).text
+    assert "Before the lessons</h1>" in text
+    assert "0 of 3 lessons done" in text
+    assert "Les hidden" not in text
+    assert f'href="{base}/lessons/{third}"' not in text
+    assert re.search(r"Les third Opens on \d+ \w+ 20\d\d, \d\d:\d\d UTC", plain(text))
+    assert f'<a class="button" href="{base}/lessons/{first}">Start</a>' in text
+    await visitor.get(f"{base}/lessons/{hidden}", 404)
+    await visitor.get(f"{base}/lessons/none", 404)
+
+    text = (await visitor.get(f"{base}/lessons/{first}")).text
+    assert "<strong>All</strong> of Les first" in text
+    assert 'href="https://video.example/1" rel="noopener noreferrer"' in text
+    assert "Lesson 1 of 3" in text
+    answer = await visitor.send(f"{base}/lessons/{first}", f"{base}/lessons/{first}/done")
+    assert answer.headers["location"] == f"{base}/lessons/{second}"
+    shelf = plain((await visitor.get("/library")).text)
+    assert "Continue where you stopped Les second Les knots Continue" in shelf
+    assert "1 of 3 lessons done" in shelf
+    done = await visitor.send(f"{base}/lessons/{second}", f"{base}/lessons/{second}/done")
+    assert done.headers["location"] == f"{base}#lessons"
+    text = plain((await visitor.get(base)).text)
+    assert "2 of 3 lessons done" in text
+    assert "The next lesson opens on" in text
+    assert "Continue where" not in plain((await visitor.get("/library")).text)
+
+    locked = await visitor.get(f"{base}/lessons/{third}", 403)
+    assert "This lesson opens on" in locked.text
+    assert "All of Les third" not in plain(locked.text)
+    await visitor.send(f"{base}/lessons/{first}", f"{base}/lessons/{third}/done", 403)
+    count = "select count(*) from lesson_marks where user_id = $1"
+    assert await shared.pool.fetchval(count, reader) == 2
+    await shared.pool.execute(
+        "update grants set since = since - interval '7 days' where user_id = $1", reader
+    )
+    assert "All of Les third" in plain((await visitor.get(f"{base}/lessons/{third}")).text)
+    undone = f"{base}/lessons/{first}"
+    answer = await visitor.send(undone, f"{undone}/done", do="undo")
+    assert answer.headers["location"] == undone
+    await visitor.send(f"{base}/lessons/{third}", f"{base}/lessons/{third}/done")
+    await visitor.send(undone, f"{undone}/done")
+    text = plain((await visitor.get(base)).text)
+    assert "3 of 3 lessons done You've done all lessons." in text
+
+
+async def test_only_who_may_open_the_product_may_open_its_lessons(
+    shared: Latchkey, admin: Visitor, visitor: Visitor
+) -> None:
+    product = await shared.product("Les shut")
+    lesson = await write(admin, product, "Les secret title")
+    here = f"/products/les-shut/lessons/{lesson}"
+    assert await visitor.goes(here) == f"/login?next={here}"
+    reader = await member(shared, visitor, product, "shut")
+    assert "Les secret title" in (await visitor.get(here)).text
+    await shared.pool.execute("update grants set ended_at = now() where user_id = $1", reader)
+    for path in (here, "/products/les-shut"):
+        text = (await visitor.get(path, 403)).text
+        assert "Your access has ended" in text
+        assert "Les secret title" not in text
+    await visitor.send("/account", f"{here}/done", 403)
+    assert (
+        await shared.pool.fetchval("select count(*) from lesson_marks where lesson_id = $1", lesson)
+        == 0
+    )
+    other = await shared.product("Les other", access_mode="public")
+    assert other
+    await visitor.get(f"/products/les-other/lessons/{lesson}", 404)
+
+
+async def test_visitors_read_what_is_public_and_mark_nothing(
+    shared: Latchkey, admin: Visitor, visitor: Visitor
+) -> None:
+    product = await shared.product("Les public", access_mode="public")
+    lesson = await write(admin, product, "Les for all", released_after_days="9")
+    text = (await visitor.get("/products/les-public")).text
+    assert "lessons done" not in text
+    text = (await visitor.get(f"/products/les-public/lessons/{lesson}")).text
+    assert "All of Les for all" in plain(text)
+    assert "Mark as done" not in text
+
+
+async def test_the_team_reads_the_lessons_of_a_draft(shared: Latchkey, admin: Visitor) -> None:
+    product = await shared.product("Les draft")
+    lesson = await write(admin, product, "Les far off", released_after_days="900")
+    await shared.pool.execute("update products set status = 'draft' where id = $1", product)
+    text = (await admin.get(f"/products/les-draft/lessons/{lesson}")).text
+    assert "All of Les far off" in plain(text)
+
+
+async def test_who_sees_the_site_as_a_member_marks_nothing_for_them(
+    shared: Latchkey, admin: Visitor, visitor: Visitor
+) -> None:
+    product = await shared.product("Les acted")
+    lesson = await write(admin, product, "Les acted on")
+    reader = await member(shared, visitor, product, "acted")
+    await admin.see_as(reader)
+    here = f"/products/les-acted/lessons/{lesson}"
+    assert "Mark as done" not in (await admin.get(here)).text
+    await admin.send(here, f"{here}/done", 403)
+    count = "select count(*) from lesson_marks where user_id = $1"
+    assert await shared.pool.fetchval(count, reader) == 0
+
+
+async def test_admins_order_preview_change_and_delete(shared: Latchkey, admin: Visitor) -> None:
+    product = await shared.product("Les office")
+    base = f"/admin/products/{product}/lessons"
+    assert "No lessons yet" in (await admin.get(base)).text
+    ids = [await write(admin, product, f"Les office {n}") for n in (1, 2, 3)]
+
+    async def order() -> list[str]:
+        return re.findall(r'<tr id="(les_\w+)"', (await admin.get(base)).text)
+
+    await admin.send(base, f"{base}/{ids[0]}/move", do="down")
+    assert await order() == [ids[1], ids[0], ids[2]]
+    await admin.send(base, f"{base}/{ids[2]}/move", do="before", before=ids[1])
+    assert await order() == [ids[2], ids[1], ids[0]]
+    one = f"{base}/{ids[0]}"
+    fields: dict[str, Any] = {
+        "title": "Les renamed",
+        "body": "# Seen first",
+        "video_url": "",
+        "status": "draft",
+    }
+    shown = await admin.send(one, expect=200, do="preview", released_after_days="3", **fields)
+    assert "Seen first</h1>" in shown.text
+    assert "Les renamed" not in (await admin.get(base)).text
+    for wrong in ("-1", "3651", "1.5", "", "soon", "9" * 400):
+        answer = await admin.send(one, expect=422, released_after_days=wrong, **fields)
+        assert "must be a whole number of days" in answer.text, wrong
+    bad = fields | {"video_url": "javascript:alert(1)", "released_after_days": "3"}
+    assert "must start with https://" in (await admin.send(one, expect=422, **bad)).text
+    await admin.send(one, released_after_days="3", **fields)
+    text = plain((await admin.get(base)).text)
+    assert "Les renamed Draft: hidden from members After 3 days" in text
+    await admin.send(f"{one}/delete")
+    assert await order() == [ids[2], ids[1]]
+    await admin.get(one, 404)
+    await write(admin, product, "", expect=422)
+    elsewhere = await shared.product("Les elsewhere")
+    await admin.get(f"/admin/products/{elsewhere}/lessons/{ids[1]}", 404)
+    taken = await write(admin, elsewhere, "Les taken", 404, lesson_id=ids[1])
+    assert taken not in (await admin.get(f"/admin/products/{elsewhere}/lessons")).text
