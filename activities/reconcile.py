@@ -31,6 +31,7 @@ from latchkey.rules.vocabulary import Cause, ComparisonCause, GrantSource
 from latchkey.store.checks import comparing, invariants
 from latchkey.store.checks import reconciliations as store
 from latchkey.store.checks.comparing import Difference
+from latchkey.store.figures import past
 from latchkey.store.purchases import second_subscriptions, subscription_mirror
 from latchkey.store.stripe import catalog
 from latchkey.store.stripe import connection as connections
@@ -224,6 +225,7 @@ class ReconcileActivities:
             await store.record(connection, run, differences)
             await store.see(connection, run, found.ids)
             await subscription_mirror.note_cards(connection, found.subscriptions)
+            await past.record(connection, found.subscriptions, context=context)
             progress = replace(
                 progress,
                 subscriptions=progress.subscriptions + len(found.subscriptions),

@@ -192,6 +192,10 @@ KEPT: Mapping[str, str] = {
         "id product_id before after state checked granted ended created_by created_at finished_at"
     ),
     "portal_configurations": "account_id livemode stripe_id fingerprint updated_at",
+    "past_spans": (
+        "subscription_id item_id account_id livemode customer_id stripe_product price_id quantity"
+        " discount trial since until recorded_at"
+    ),
     "prices": (
         "id account_id livemode stripe_product active type currency unit_amount interval"
         " interval_count nickname created_at ticket"

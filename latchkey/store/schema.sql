@@ -1578,6 +1578,22 @@ ALTER TABLE passkeys ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE past_spans (
+    subscription_id text NOT NULL,
+    item_id text NOT NULL,
+    account_id text NOT NULL,
+    livemode boolean NOT NULL,
+    customer_id text NOT NULL,
+    stripe_product text NOT NULL,
+    price_id text NOT NULL,
+    quantity integer NOT NULL,
+    discount bigint,
+    trial boolean NOT NULL,
+    since timestamp with time zone NOT NULL,
+    until timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
 ALTER TABLE payment_links ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME payment_links_id_seq
     START WITH 1
@@ -2442,6 +2458,9 @@ ALTER TABLE ONLY passkeys
 ALTER TABLE ONLY passkeys
     ADD CONSTRAINT passkeys_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY past_spans
+    ADD CONSTRAINT past_spans_pkey PRIMARY KEY (subscription_id, item_id, trial);
+
 ALTER TABLE ONLY payment_links
     ADD CONSTRAINT payment_links_pkey PRIMARY KEY (id);
 
@@ -2791,6 +2810,12 @@ CREATE INDEX other_payers_by_user ON other_payers USING btree (user_id);
 CREATE INDEX passkey_challenges_over ON passkey_challenges USING btree (expires_at);
 
 CREATE INDEX passkeys_by_user ON passkeys USING btree (user_id);
+
+CREATE INDEX past_spans_by_customer ON past_spans USING btree (customer_id);
+
+CREATE INDEX past_spans_by_end ON past_spans USING btree (until);
+
+CREATE INDEX past_spans_by_start ON past_spans USING btree (since);
 
 CREATE UNIQUE INDEX payment_links_one_wanted ON payment_links USING btree (product_id) WHERE wanted;
 

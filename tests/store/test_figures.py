@@ -102,9 +102,22 @@ def orders(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
+@st.composite
+def past_spans(draw: st.DrawFn) -> dict[str, Any]:
+    """What the comparison found of a subscription that had ended before it was known."""
+    span = draw(spans())
+    ends = span["until"] or span["since"] + draw(st.integers(1, 200)) * DAY
+    return span | {"subscription": draw(st.integers(6, 8)), "until": ends}
+
+
 WORLDS = st.fixed_dictionaries(
     {
         "spans": st.lists(spans(), max_size=14),
+        "past": st.lists(
+            past_spans(),
+            max_size=6,
+            unique_by=lambda span: (span["subscription"], span["item"], span["trial"]),
+        ),
         "grants": st.lists(grants(), max_size=10),
         "orders": st.lists(orders(), max_size=8),
     }
@@ -139,6 +152,15 @@ async def build(connection: Connection, world: dict[str, Any]) -> None:
         values ('sub_' || $1::int, $2, $3, $4, $5, $6, $7, $8, $9)
         """,
         [tuple(span.values()) for span in world["spans"]],
+    )
+    await connection.executemany(
+        """
+        insert into past_spans (subscription_id, account_id, livemode, customer_id, item_id,
+                                stripe_product, price_id, quantity, discount, trial, since, until)
+        values ('sub_' || $1::int, 'acct_1', $1 % 4 <> 3, 'cus_' || $1 % 4, $2, $3, $4, $5, $6, $7,
+                $8, $9)
+        """,
+        [tuple(span.values()) for span in world.get("past", [])],
     )
     await connection.executemany(
         """
@@ -196,7 +218,7 @@ class Plain:
         self.world, self.product, self.currency = world, product, currency
         self.spans = [
             span
-            for span in world["spans"]
+            for span in (*world["spans"], *world.get("past", []))
             if span["subscription"] % 4 != 3 and counts(span["stripe_product"], product)
         ]
 
@@ -251,7 +273,7 @@ class Plain:
         return [*found, *self.trials(), *self.sales()]
 
     def trials(self) -> Iterable[tuple[Movement, datetime, int]]:
-        for n in range(6):
+        for n in range(9):
             own = [span for span in self.spans if span["subscription"] == n]
             trials = [span for span in own if span["trial"]]
             if not trials:

@@ -388,3 +388,25 @@ async def test_the_schedules_exist_and_stay_paused(site: Latchkey) -> None:
         return bool(data and data[0]["cause"] == "schedule" and data[0]["state"] == "done")
 
     await until(scheduled, "the schedule's own comparison is done")
+
+
+async def test_who_had_left_before_the_link_is_counted_and_nothing_else(shared: Latchkey) -> None:
+    stripe_product = await shared.stripe.product()
+    made = await shared.stripe.subscribe(
+        "left@past.example", await shared.stripe.price(stripe_product)
+    )
+    await shared.stripe.past()
+    await shared.stripe.delete(f"subscriptions/{made['id']}")
+    product = await shared.product()
+    await shared.link(product, stripe_product)
+    spans = "select trial, until - since as lasted from past_spans where subscription_id = $1"
+    assert await shared.pool.fetch(spans, made["id"]) == []
+    for _ in range(2):
+        found = await compared(shared, product=product)
+        assert made["id"] not in {difference["source_id"] for difference in found["differences"]}
+        [span] = await shared.pool.fetch(spans, made["id"])
+    assert not span["trial"]
+    assert span["lasted"] > timedelta()
+    assert {line["type"] for line in await shared.lines(product=product)} == {"link_created"}
+    users = "select count(*) from users where email = 'left@past.example'"
+    assert await shared.pool.fetchval(users) == 0

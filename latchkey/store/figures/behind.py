@@ -76,12 +76,15 @@ s.customer_id in (
      where r.since >= $2 and r.since < $3
     union
     select t.customer_id from subscriptions t join recurring_spans r on r.subscription_id = t.id
-     where r.until >= $2 and r.until < $3)
+     where r.until >= $2 and r.until < $3
+    union select p.customer_id from past_spans p where p.since >= $2 and p.since < $3
+    union select p.customer_id from past_spans p where p.until >= $2 and p.until < $3)
 """
 _BEGAN = """
 s.customer_id in (
     select t.customer_id from subscriptions t join recurring_spans b on b.subscription_id = t.id
-     where b.since >= $2 and b.since < $3)
+     where b.since >= $2 and b.since < $3
+    union select p.customer_id from past_spans p where p.since >= $2 and p.since < $3)
 """
 _TOUCHED_USERS = """
 g.user_id in (
@@ -103,7 +106,9 @@ _OPEN_VALUES = values(customers="r.since < $3 and coalesce(r.until >= $3, true)"
 _ON_TRIAL = """
 s.id in (
     select subscription_id from recurring_spans where trial and (until is null or until >= $3)
-    union select subscription_id from recurring_spans where not trial and since >= $3)
+    union select subscription_id from recurring_spans where not trial and since >= $3
+    union select subscription_id from past_spans where trial and until >= $3
+    union select subscription_id from past_spans where not trial and since >= $3)
 """
 _FIRST_PAID = f"""
 {values(customers=_BEGAN, scope=ONE_PRODUCT)},

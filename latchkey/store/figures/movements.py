@@ -23,19 +23,34 @@ scopes as (
 """
 """Which products of the site each Stripe product counts for."""
 
+_COLUMNS = """
+r.subscription_id, r.item_id, r.stripe_product, r.price_id, r.quantity, r.discount, r.trial,
+r.since, r.until, s.customer_id, s.account_id, s.livemode
+"""
+_SPANS = f"""
+spans as not materialized (
+    select {_COLUMNS} from recurring_spans r join subscriptions s on s.id = r.subscription_id
+     where {{customers}}
+    union all
+    select {_COLUMNS}
+      from past_spans r
+     cross join lateral (
+           select r.subscription_id as id, r.customer_id, r.account_id, r.livemode) s
+     where {{customers}} and not exists (select from subscriptions k where k.id = s.id))
+"""
+"""What is recorded of known subscriptions, and of those that had ended before they were known."""
+
 _VALUES = f"""
 values_of as (
     select r.subscription_id, r.item_id, r.stripe_product, r.trial, r.since, r.until,
-           s.customer_id, coalesce(p.currency, '') as currency,
+           r.customer_id, coalesce(p.currency, '') as currency,
            least({MOST}, coalesce(round(
                greatest(0, p.unit_amount::numeric * r.quantity - coalesce(r.discount, 0))
                * {_A_YEAR} end
                / (12::numeric * coalesce(nullif(p.interval_count, 0), 1))), 0)) as monthly
-      from recurring_spans r
-      join subscriptions s on s.id = r.subscription_id
-      join stripe_connection k on k.account_id = s.account_id and k.livemode = s.livemode
-      left join prices p on p.id = r.price_id
-     where {{customers}})
+      from spans r
+      join stripe_connection k on k.account_id = r.account_id and k.livemode = r.livemode
+      left join prices p on p.id = r.price_id)
 """
 EVERY_PRODUCT = """
 select '' as product_id, v.* from values_of v
@@ -51,8 +66,10 @@ select $1 as product_id, v.* from values_of v
 def values(*, customers: str = ALL_CUSTOMERS, scope: str = EVERY_PRODUCT) -> str:
     """The tables of a `with` clause, of which `scoped` is the last: what each item brought in each
     month and when, for the whole site and for each product. With `ONE_PRODUCT`, only for the one
-    that is the query's first value. `customers` is a condition on a subscription `s`."""
-    return f"{SCOPES}, {_VALUES.format(customers=customers)}, scoped as materialized ({scope})"
+    that is the query's first value. `customers` is a condition on a subscription `s`, whose id and
+    customer are there, or on a stretch `r` of it."""
+    spans = _SPANS.format(customers=customers)
+    return f"{SCOPES}, {spans}, {_VALUES}, scoped as materialized ({scope})"
 
 
 _REVENUE = f"""
