@@ -57,6 +57,7 @@ from latchkey import (
 from latchkey.keyring import Keyring
 from latchkey.mail import outbox
 from latchkey.outgoing_http import OutgoingHttp
+from latchkey.picture_files import picture_files
 from latchkey.serving import collect_rarely
 from latchkey.settings import Settings, load_settings
 from latchkey.signing import SigningKeys
@@ -212,7 +213,7 @@ def _activities(
     subscriptions = SubscriptionActivities(deps)
     purchases = PurchaseActivities(deps, client)
     objects = ObjectActivities(deps, client)
-    imports = ImportActivities(deps, client)
+    imports = ImportActivities(deps, client, public_url=settings.public_url)
     bursts = BurstActivities(deps, client)
     catalog = CatalogActivities(deps)
     policy = PolicyActivities(deps)
@@ -228,6 +229,7 @@ def _activities(
         event_days=settings.event_days,
         activity_days=settings.activity_days,
         audit_days=settings.audit_days,
+        files=picture_files(settings),
     )
     repairs = RepairActivities(deps, client)
     reconcile = ReconcileActivities(deps, client, repairs)

@@ -9,8 +9,9 @@ from temporalio import activity
 
 from activities.base import ActivityDeps
 from activities.errors import retried
-from latchkey import contracts
+from latchkey import contracts, pictures
 from latchkey.contracts import CatchUpPageInput, CatchUpPageResult, CatchUpPlan
+from latchkey.picture_files import PictureFiles
 from latchkey.rules.cancelling import reports_cancelling, was_requested
 from latchkey.rules.reading import moment, object_id
 from latchkey.rules.routing import listed_parts, route_listed
@@ -41,8 +42,10 @@ class CatchUpActivities:
         event_days: int,
         activity_days: int | None,
         audit_days: int,
+        files: PictureFiles,
     ) -> None:
         self._deps = deps
+        self._files = files
         self._audit_life = timedelta(days=audit_days)
         self._body_life = timedelta(days=body_days)
         self._event_life = timedelta(days=event_days)
@@ -101,6 +104,7 @@ class CatchUpActivities:
             await retention.forget_lines(self._deps.pool, older_than=self._line_life)
         await retention.forget_records(self._deps.pool)
         await audit.forget(self._deps.pool, older_than=self._audit_life)
+        await pictures.collect(self._deps.pool, self._files)
         await self._rouse_forsaken()
         return deleted
 

@@ -24,6 +24,7 @@ from latchkey.contracts import (
     Progress,
 )
 from latchkey.rules import access, past_invoices, reading
+from latchkey.rules.pictures import absolute
 from latchkey.rules.policy import Policy
 from latchkey.rules.reading import Order, Subscription
 from latchkey.rules.vocabulary import Cause
@@ -56,8 +57,9 @@ LIFECYCLES_PER_SECOND = 50
 class ImportActivities:
     """Imports earlier buyers in bulk, by the same rules as events."""
 
-    def __init__(self, deps: ActivityDeps, client: Client) -> None:
+    def __init__(self, deps: ActivityDeps, client: Client, *, public_url: str) -> None:
         self._deps = deps
+        self._public_url = public_url
         self._client = client
 
     @activity.defn(name=contracts.PLAN_IMPORT)
@@ -169,7 +171,8 @@ class ImportActivities:
         """
         assert job.create is not None, "a link names its Stripe product or how to make it"
         context = await self._deps.context(as_of=datetime.now(UTC), cause=Cause.ADMIN)
-        public_image = job.image_url if (job.image_url or "").startswith("https://") else None
+        image = absolute(job.image_url, public_url=self._public_url)
+        public_image = image if (image or "").startswith("https://") else None
         marks = {"latchkey_product": job.product_id, "latchkey_link": str(job.id)}
         newest = (await api.products(after=None)).data
         source = next(

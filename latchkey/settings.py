@@ -83,6 +83,7 @@ class Settings(BaseSettings):
     activity_days: int | None = Field(None, alias="LATCHKEY_ACTIVITY_DAYS", ge=400)
     audit_days: int = Field(400, alias="LATCHKEY_AUDIT_DAYS", ge=30)
     backup_hours: int = Field(36, alias="LATCHKEY_BACKUP_HOURS", ge=0)
+    pictures: str = Field("postgres", alias="LATCHKEY_PICTURES")
     smtp_url: SecretStr | None = Field(None, alias="SMTP_URL")
     smtp_tls: Literal["required", "opportunistic"] = Field("required", alias="LATCHKEY_SMTP_TLS")
     temporal_ui_url: str | None = Field(None, alias="LATCHKEY_TEMPORAL_UI_URL")
@@ -174,6 +175,13 @@ class Settings(BaseSettings):
     def outgoing_allowed(self) -> tuple[str, ...]:
         """The networks outside the internet that outgoing requests may reach."""
         return _parts(self.outgoing_networks)
+
+    @field_validator("pictures")
+    @classmethod
+    def _place(cls, value: str) -> str:
+        if value != "postgres" and not value.startswith("/"):
+            raise ValueError("must be postgres, or the absolute path of a folder")
+        return value
 
     @field_validator("burst_from")
     @classmethod

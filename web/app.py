@@ -22,7 +22,7 @@ from latchkey.serving import Drain
 from latchkey.settings import Settings, load_settings
 from latchkey.store.pool import create_pool
 from latchkey.vault import Vault
-from web import api, forward_auth, health, oauth, pages
+from web import api, forward_auth, health, oauth, pages, pictures
 from web.bodies import BoundedBodies
 from web.hosts import KnownHosts
 from web.measuring import Measured
@@ -139,6 +139,7 @@ def create_app(settings: Settings | None = None, drain: Drain | None = None) -> 
             *api.routes(),
             *oauth.routes(),
             *forward_auth.routes(),
+            Route(pictures.PATH, pictures.picture),
             Mount("/", inner),
         ],
         exact={("POST", WEBHOOKS): webhooks} | api.exact() | oauth.exact() | forward_auth.exact(),

@@ -21,6 +21,9 @@ LONG_TEXT = 3 * MIB
 CSV_FILE = 8 * MIB
 """A form with a file of 8 MB."""
 
+PICTURE = 12 * MIB
+"""A form with a picture of 10 MB and a long text."""
+
 GRACE_SECONDS, SLOWEST_RATE = 20.0, 64 * 1024
 """A body has 20 seconds, and one more for each 64 KiB that it may have."""
 

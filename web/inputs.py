@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from latchkey.addresses import AddressError, mailbox
+from latchkey.rules.pictures import of_address
 from latchkey.texts import is_web_address, on_one_line, storable
 
 _THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
@@ -36,6 +37,10 @@ def _web_address(value: str) -> str:
     if value.startswith("http://") and urlsplit(value).hostname not in _THIS_MACHINE:
         raise ValueError("must start with https://")
     return value
+
+
+def _picture_address(value: str) -> str:
+    return value if of_address(value) else _web_address(value)
 
 
 def _one_line(value: str) -> str:
@@ -66,6 +71,13 @@ Url = Annotated[
     Field(max_length=2000, json_schema_extra={"pattern": "^https://"}),
     AfterValidator(_web_address),
 ]
+PictureUrl = Annotated[
+    str,
+    Field(max_length=2000, json_schema_extra={"pattern": "^https://"}),
+    AfterValidator(_picture_address),
+]
+"""A web address, or the path of an uploaded picture."""
+
 Text = Annotated[str, Field(max_length=5000), AfterValidator(_storable)]
 Markdown = Annotated[str, Field(max_length=200_000), AfterValidator(_storable)]
 
@@ -76,7 +88,7 @@ class ProductChanges(Input):
     name: Name | None = None
     slug: Slug | None = None
     description: Text | None = None
-    image_url: Url | None = None
+    image_url: PictureUrl | None = None
     status: Literal["draft", "live"] | None = None
     access_mode: Literal["assigned", "signed_in", "public"] | None = None
     access_mail: bool | None = None

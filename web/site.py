@@ -14,6 +14,8 @@ from temporalio.client import Client
 
 from latchkey.keyring import Keyring
 from latchkey.outgoing_http import OutgoingHttp
+from latchkey.picture_files import PictureFiles, picture_files
+from latchkey.pictures import PictureReader
 from latchkey.serving import Drain
 from latchkey.settings import Settings
 from latchkey.signing import SigningKeys
@@ -73,6 +75,8 @@ class Site:
     has_communities: bool = False
     bell: AlarmCache = field(init=False)
     signing: SigningKeys = field(init=False)
+    picture_reader: PictureReader = field(default_factory=PictureReader)
+    picture_files: PictureFiles = field(init=False)
     outgoing: OutgoingHttp = field(init=False)
     numbers: tuple[float, Numbers, Figures | None] | None = None
     members: tuple[float, dict[str, int]] = (0.0, {})
@@ -87,6 +91,7 @@ class Site:
         self.tokens = Batches(partial(authorizations.answer, self.pool), under_way=QUESTIONS)
         self.standings = Batches(self._standings, under_way=QUESTIONS)
         self.bell = AlarmCache(self.settings)
+        self.picture_files = picture_files(self.settings)
         self.signing = SigningKeys(self.pool, self.keyring.vault)
         self.outgoing = OutgoingHttp.of(self.settings)
 

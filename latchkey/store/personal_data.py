@@ -207,6 +207,8 @@ KEPT: Mapping[str, str] = {
         " promotion_codes show_locked sale_asked_at sale_read_at one_trial"
     ),
     "protected_site_products": "site_id product_id",
+    "picture_files": "digest name body",
+    "pictures": "digest created_at used_at",
     "protected_sites": "id origin without_access created_at asked_at",
     "recurring_spans": (
         "id subscription_id item_id stripe_product price_id quantity trial since until recorded_at"

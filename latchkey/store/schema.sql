@@ -1722,6 +1722,21 @@ UNION ALL
      JOIN subscriptions s ON ((s.id = b.subscription_id)))
   WHERE (b.dispute_status = ANY (ARRAY['needs_response'::text, 'under_review'::text, 'warning_needs_response'::text, 'warning_under_review'::text, 'appeal_needs_response'::text, 'appeal_under_review'::text]));
 
+CREATE TABLE picture_files (
+    digest text NOT NULL,
+    name text NOT NULL,
+    body bytea NOT NULL,
+    CONSTRAINT picture_files_name_check CHECK ((name ~ '^[0-9]{1,4}[.](webp|png)$'::text))
+);
+ALTER TABLE ONLY picture_files ALTER COLUMN body SET STORAGE EXTERNAL;
+
+CREATE TABLE pictures (
+    digest text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    used_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT pictures_digest_check CHECK ((digest ~ '^[0-9a-f]{64}$'::text))
+);
+
 CREATE TABLE policy_changes (
     id bigint NOT NULL,
     product_id text,
@@ -2470,6 +2485,12 @@ ALTER TABLE ONLY payment_links
 ALTER TABLE ONLY payment_links
     ADD CONSTRAINT payment_links_stripe_id_key UNIQUE (stripe_id);
 
+ALTER TABLE ONLY picture_files
+    ADD CONSTRAINT picture_files_pkey PRIMARY KEY (digest, name);
+
+ALTER TABLE ONLY pictures
+    ADD CONSTRAINT pictures_pkey PRIMARY KEY (digest);
+
 ALTER TABLE ONLY policy_changes
     ADD CONSTRAINT policy_changes_pkey PRIMARY KEY (id);
 
@@ -2823,6 +2844,8 @@ CREATE INDEX payment_links_stripe_id ON payment_links USING btree (stripe_id);
 
 CREATE INDEX payment_links_unsettled ON payment_links USING btree (id) WHERE (NOT settled);
 
+CREATE INDEX pictures_used_at ON pictures USING btree (used_at);
+
 CREATE INDEX policy_changes_by_product ON policy_changes USING btree (product_id, id DESC);
 
 CREATE INDEX prices_by_product ON prices USING btree (stripe_product);
@@ -3157,6 +3180,9 @@ ALTER TABLE ONLY passkeys
 
 ALTER TABLE ONLY payment_links
     ADD CONSTRAINT payment_links_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY picture_files
+    ADD CONSTRAINT picture_files_digest_fkey FOREIGN KEY (digest) REFERENCES pictures(digest) ON DELETE CASCADE;
 
 ALTER TABLE ONLY policy_changes
     ADD CONSTRAINT policy_changes_created_by_fkey FOREIGN KEY (created_by) REFERENCES users(id) ON DELETE SET NULL;

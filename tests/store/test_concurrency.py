@@ -232,7 +232,9 @@ async def test_a_page_held_past_its_import_restores_no_access(
         api_base=site.settings.stripe_api_base,
         address=site.url,
     )
-    imports = ImportActivities(ActivityDeps(site.pool, keyring, SECRETS), site.temporal)
+    imports = ImportActivities(
+        ActivityDeps(site.pool, keyring, SECRETS), site.temporal, public_url=site.url
+    )
     job = ImportPageInput(link["id"], stripe_product, ImportStep.SUBSCRIPTIONS, datetime.now(UTC))
     await ActivityEnvironment().run(imports.page, job)
     assert (await site.access(product, "held@x.example"))["access"] is False

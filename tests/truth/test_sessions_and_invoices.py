@@ -21,7 +21,7 @@ async def imported(desk: Desk, stripe_product: str, step: ImportStep) -> None:
         "update links set state = 'importing' where stripe_product = $1 returning id",
         stripe_product,
     )
-    page = ImportActivities(desk.deps, desk.client).page
+    page = ImportActivities(desk.deps, desk.client, public_url="http://127.0.0.1").page
     job = ImportPageInput(link, stripe_product, step, datetime.now(UTC))
     result: ImportPageResult = await ActivityEnvironment().run(page, job)
     assert result.cursor is None

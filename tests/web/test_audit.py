@@ -15,6 +15,7 @@ from activities.base import ActivityDeps
 from activities.catch_up import CatchUpActivities
 from latchkey import first_owner, signin_links
 from latchkey.keyring import Keyring
+from latchkey.picture_files import DatabasePictures
 from latchkey.recovery import recover
 from latchkey.rotation import rotate
 from latchkey.rules.vocabulary import AuditAction, AuditOutcome
@@ -450,7 +451,12 @@ async def test_lines_expire(pool: Pool) -> None:
     )
     deps = ActivityDeps(pool, keyring, SECRETS)
     await CatchUpActivities(
-        deps, body_days=90, event_days=400, activity_days=None, audit_days=400
+        deps,
+        body_days=90,
+        event_days=400,
+        activity_days=None,
+        audit_days=400,
+        files=DatabasePictures(),
     ).do_chores()
     assert await pool.fetchval("select count(*) from audit_log") == 1
 

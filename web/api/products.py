@@ -1,11 +1,14 @@
 """Products and the account's Stripe products."""
 
 from datetime import datetime
+from typing import Any
 
 from pydantic import Field
 
 from latchkey import dispatch
-from latchkey.store.pool import Pool
+from latchkey.rules.pictures import absolute, of_address, relative
+from latchkey.store import pictures
+from latchkey.store.pool import Connection, Pool
 from latchkey.store.products import products
 from latchkey.store.stripe import catalog
 from web.api.cursors import cursor, text
@@ -47,8 +50,18 @@ class ProductList(Output):
     next: str | None
 
 
-def _shown(product: products.Product) -> Product:
-    return Product.model_validate(vars(product))
+def _shown(call: Call, product: products.Product) -> Product:
+    image = absolute(product.image_url, public_url=call.site.public_url)
+    return Product.model_validate(vars(product) | {"image_url": image})
+
+
+async def _keep_image(call: Call, connection: Connection, given: dict[str, Any]) -> None:
+    """Store an uploaded picture by its path. Raises `ApiError` if it isn't here."""
+    address = relative(given.get("image_url"), public_url=call.site.public_url)
+    if known := of_address(address):
+        if not await pictures.use(connection, known.digest):
+            raise ApiError(422, "invalid", "body: image_url: this picture isn't here any more")
+        given["image_url"] = address
 
 
 @endpoint("GET", "/products", query=Paging, answer=ProductList)
@@ -58,7 +71,7 @@ async def list_products(call: Call) -> ProductList:
     async with call.site.pool.acquire() as connection:
         rows = await products.listed(connection, after=text(paging.after), limit=paging.limit + 1)
     more = len(rows) > paging.limit
-    shown = [_shown(row.product) for row in rows[: paging.limit]]
+    shown = [_shown(call, row.product) for row in rows[: paging.limit]]
     return ProductList(data=shown, next=cursor(shown[-1].id) if more else None)
 
 
@@ -69,10 +82,11 @@ async def create_product(call: Call) -> Product:
     name, slug = given.pop("name"), given.pop("slug", None)
     async with call.site.pool.acquire() as connection, connection.transaction():
         try:
+            await _keep_image(call, connection, given)
             made = await products.create(connection, name=name, slug=slug, **given)
         except products.SlugTakenError as error:
             raise ApiError(409, "slug_taken", str(error)) from None
-    return _shown(made)
+    return _shown(call, made)
 
 
 @endpoint("GET", "/products/{id}", answer=Product)
@@ -80,7 +94,7 @@ async def get_product(call: Call) -> Product:
     """Get one product by id or slug."""
     async with call.site.pool.acquire() as connection:
         found = await product_of(connection, call.path["id"])
-    return _shown(found)
+    return _shown(call, found)
 
 
 @endpoint("PATCH", "/products/{id}", body=ProductChanges, answer=Product)
@@ -93,8 +107,9 @@ async def change_product(call: Call) -> Product:
         raise ApiError(422, "invalid", f"body: {empty[0]}: must not be null")
     async with call.site.pool.acquire() as connection, connection.transaction():
         found = await product_of(connection, call.path["id"])
+        await _keep_image(call, connection, given)
         try:
-            return _shown(await products.update(connection, found.id, given))
+            return _shown(call, await products.update(connection, found.id, given))
         except products.SlugTakenError as error:
             raise ApiError(409, "slug_taken", str(error)) from None
 

@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, Response
 
 from latchkey import languages
 from latchkey.addresses import masked
-from latchkey.rules import remedies
+from latchkey.rules import pictures, remedies
 from latchkey.rules.plurals import counted, noun
 from web.pages.icons import ICONS
 from web.pages.navigation import Group
@@ -93,6 +93,15 @@ def _wrapped(text: object) -> Markup:
     return Markup('<span class="wrap">{}</span>').format(text)
 
 
+def _image_source(address: str, width: str) -> Markup:
+    """The attributes of an image that say where it is: an uploaded picture in each of its sizes, of
+    which browsers choose by the width that CSS gives it."""
+    sizes = pictures.sources(address)
+    if not sizes:
+        return Markup('src="{}"').format(address)
+    return Markup('src="{}" srcset="{}" sizes="{}"').format(address, sizes, width)
+
+
 def _this_page(request: Request) -> str:
     """The page to come back to after another language was chosen: what was posted isn't posted
     again."""
@@ -139,6 +148,7 @@ _ENVIRONMENT.filters |= {
     "thousands": thousands,
     "strong": _strong,
     "wrapped": _wrapped,
+    "is_uploaded": lambda address: pictures.of_address(address) is not None,
     "line_icon": labels.line_icon,
     "activity": labels.activity,
     "obstacle": labels.obstacle,
@@ -184,6 +194,7 @@ _ENVIRONMENT.globals |= {
     "money": money,
     "asset": _asset,
     "icons": ICONS,
+    "image_source": _image_source,
     "counted": counted,
     "noun": noun,
     "late": late,

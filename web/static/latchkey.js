@@ -178,10 +178,59 @@ function copyTexts(root) {
   }
 }
 
+/** A file can be dropped anywhere on the field of a picture, and is shown before it is sent. */
+function acceptDrops(field) {
+  const input = field.querySelector("input[type=file]");
+  const over = (event) => {
+    if (!event.dataTransfer.types.includes("Files")) return;
+    event.preventDefault();
+    field.classList.add("over");
+  };
+  field.addEventListener("dragenter", over);
+  field.addEventListener("dragover", over);
+  field.addEventListener("dragleave", (event) => {
+    if (!field.contains(event.relatedTarget)) field.classList.remove("over");
+  });
+  field.addEventListener("drop", (event) => {
+    if (!event.dataTransfer.files.length) return;
+    event.preventDefault();
+    field.classList.remove("over");
+    const one = new DataTransfer();
+    one.items.add(event.dataTransfer.files[0]);
+    input.files = one.files;
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+  });
+  input.addEventListener("change", () => showChosen(field, input));
+}
+
+function showChosen(field, input) {
+  const present = field.querySelector(".present:not([data-chosen])");
+  field.querySelector("[data-chosen]")?.remove();
+  if (present) present.hidden = Boolean(input.files.length);
+  const file = input.files[0];
+  const large = file && file.size > 10e6;
+  input.setCustomValidity(large ? "The file is larger than 10 MB. Please make it smaller." : "");
+  if (!file || large) {
+    if (large) input.reportValidity();
+    return;
+  }
+  const reader = new FileReader();
+  reader.addEventListener("load", () => {
+    const picture = document.createElement("img");
+    picture.className = "present";
+    picture.dataset.chosen = "";
+    picture.alt = `Chosen: ${file.name}`;
+    picture.src = reader.result;
+    input.before(picture);
+  });
+  reader.readAsDataURL(file);
+}
+
 function enhance(root) {
   localTimes(root);
   copyTexts(root);
   for (const form of root.querySelectorAll("form[method=post]")) sendOnce(form);
+  for (const field of root.querySelectorAll("[data-drop]")) acceptDrops(field);
   for (const form of root.querySelectorAll("form[data-auto]")) sendOnChange(form);
   for (const part of root.querySelectorAll("[data-stream]")) followProgress(part);
   for (const link of root.querySelectorAll("a[data-dialog]")) {

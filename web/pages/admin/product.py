@@ -8,7 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from latchkey.pictures import PictureError
 from latchkey.rules.first_steps import FirstStep
+from latchkey.rules.pictures import PictureUse
 from latchkey.store.feed import lines
 from latchkey.store.feed.lanes import FeedFilter
 from latchkey.store.products import categories, checkout, links, products
@@ -23,6 +25,7 @@ from web.pages.errors import errors_of
 from web.pages.guard import admin_page, form, redirect, text
 from web.pages.lists import Query, number
 from web.pages.render import page
+from web.pages.uploads import chosen_picture
 from web.site import site_of
 from web.wording.labels import upfirst
 
@@ -47,8 +50,12 @@ async def info(request: Request) -> Response:
     """What members see of the product, and its link to Stripe."""
     if request.method == "GET":
         return await _info_page(request)
-    fields = await form(request)
+    fields = await form(request, files=1, most=bodies.PICTURE)
     values = {name: text(fields, name) for name in _INFO}
+    try:
+        values["image_url"] = await chosen_picture(request, fields, "image_url", PictureUse.PHOTO)
+    except PictureError as error:
+        return await _info_page(request, values=values, errors={"image_url": str(error)})
     chosen = [id_ for value in fields.getlist("category") if (id_ := number(str(value)))]
     saved = await _save(request, values, chosen=chosen)
     if isinstance(saved, Product):

@@ -9,14 +9,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from latchkey.pictures import PictureError
+from latchkey.rules.pictures import PictureUse
 from latchkey.store.pool import Connection
 from latchkey.store.products import categories, listing, products
+from web import bodies
 from web.inputs import NewProduct
 from web.pages.admin.lookup import product_of
 from web.pages.errors import errors_of
 from web.pages.guard import admin_page, form, redirect, text
 from web.pages.lists import Query, number
 from web.pages.render import page
+from web.pages.uploads import chosen_picture
 from web.site import Site, site_of
 from web.wording.labels import upfirst
 
@@ -77,12 +81,16 @@ async def _members(
 async def new(request: Request) -> Response:
     if request.method == "GET":
         return _form_page(request, {"status": "draft"}, {})
-    fields = await form(request)
+    fields = await form(request, files=1, most=bodies.PICTURE)
     product_id = text(fields, "product_id")
     names = ("name", "slug", "description", "image_url", "status", "content")
     values: dict[str, Any] = {name: text(fields, name) or None for name in names}
     try:
+        image = await chosen_picture(request, fields, "image_url", PictureUse.PHOTO)
+        values["image_url"] = image or None
         checked = NewProduct.model_validate(values).model_dump(exclude_none=True)
+    except PictureError as error:
+        return _form_page(request, values, {"image_url": str(error)}, 422)
     except ValidationError as error:
         return _form_page(request, values, errors_of(error), 422)
     name, slug = checked.pop("name"), checked.pop("slug", None)

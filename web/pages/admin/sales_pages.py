@@ -3,21 +3,25 @@
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError
+from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from latchkey.pictures import PictureError
+from latchkey.rules.pictures import PictureUse, of_address
 from latchkey.store.access import library
 from latchkey.store.products import checkout, products, sales_pages
 from latchkey.store.products.sales_pages import SalesPage
 from web import bodies
-from web.inputs import Input, Line, Markdown, Name, Url
+from web.inputs import Input, Line, Markdown, Name, PictureUrl
 from web.numbers import number
 from web.pages.admin.lookup import product_of
 from web.pages.errors import NotFoundError, errors_of
 from web.pages.guard import admin_page, form, redirect, support_page, text
 from web.pages.member.sales import content
 from web.pages.render import page
+from web.pages.uploads import chosen_picture, named_picture
 from web.site import site_of
 
 FIELDS = ("status", "headline", "body", "image_url", "price_line", "button")
@@ -30,7 +34,7 @@ class PageForm(Input):
     status: Literal["draft", "live"]
     headline: Name
     body: Markdown
-    image_url: Url | None
+    image_url: PictureUrl | None
     price_line: Line = Field(max_length=200)
     button: Line = Field(max_length=60)
 
@@ -56,7 +60,8 @@ async def index(request: Request) -> Response:
 @admin_page
 async def edit(request: Request) -> Response:
     """The editor; if there is no page yet, the choice of what to start from."""
-    fields = await form(request, most=bodies.LONG_TEXT) if request.method == "POST" else None
+    posted = request.method == "POST"
+    fields = await form(request, files=1, most=bodies.PICTURE) if posted else None
     async with site_of(request).pool.acquire() as connection:
         product = await product_of(request, connection)
         sales_page = await sales_pages.find(connection, product.id)
@@ -68,6 +73,10 @@ async def edit(request: Request) -> Response:
     if fields is None:
         return await _editor(request, product, sales_page, vars(sales_page))
     values = _values(fields)
+    try:
+        values["image_url"] = await _image(request, fields)
+    except PictureError as error:
+        return await _editor(request, product, sales_page, values, {"image_url": str(error)}, 422)
     try:
         checked = PageForm.model_validate(values)
     except ValidationError as error:
@@ -96,7 +105,7 @@ async def start(request: Request) -> Response:
 @support_page
 async def preview(request: Request) -> Response:
     """A preview of the entered text; changes nothing. htmx asks for this part alone."""
-    fields = await form(request, most=bodies.LONG_TEXT)
+    fields = await form(request, files=1, most=bodies.PICTURE)
     async with site_of(request).pool.acquire() as connection:
         product = await product_of(request, connection)
         sales_page = await sales_pages.find(connection, product.id)
@@ -110,6 +119,12 @@ async def preview(request: Request) -> Response:
             product=product,
             **await _preview(request, product, sales_page, values),
         )
+    if request.state.user.is_admin:
+        try:
+            values["image_url"] = await _image(request, fields)
+        except PictureError as error:
+            errors = {"image_url": str(error)}
+            return await _editor(request, product, sales_page, values, errors, 422)
     return await _editor(request, product, sales_page, values)
 
 
@@ -153,7 +168,8 @@ async def _preview(
         selling = await checkout.selling(connection, product.id)
     entered = {name: values.get(name) or "" for name in FIELDS}
     address = str(entered["image_url"])
-    entered["image_url"] = address if address.startswith(("http://", "https://")) else ""
+    shows = address.startswith(("http://", "https://")) or of_address(address)
+    entered["image_url"] = address if shows else ""
     shown = SalesPage(
         product_id=product.id,
         edition=sales_page.edition,
@@ -163,9 +179,14 @@ async def _preview(
     return await content(shown, product, card, selling)
 
 
+async def _image(request: Request, fields: FormData) -> str | None:
+    """The picture that the editor chooses. Raises `PictureError`."""
+    return await chosen_picture(request, fields, "image_url", PictureUse.PHOTO) or None
+
+
 def _values(fields: Any) -> dict[str, Any]:
     values: dict[str, Any] = {name: text(fields, name) for name in FIELDS}
     values["status"] = values["status"] or "draft"
-    values["image_url"] = values["image_url"] or None
+    values["image_url"] = named_picture(fields, "image_url") or None
     values["edition"] = number(text(fields, "edition"), digits=9) or 0
     return values
