@@ -31,6 +31,7 @@ from activities.connection import ConnectionActivities
 from activities.heartbeat import Heartbeats
 from activities.imports import ImportActivities
 from activities.log_fields import LogFields
+from activities.member_imports import MemberImportActivities
 from activities.objects import ObjectActivities
 from activities.policy import PolicyActivities
 from activities.portal import PortalActivities
@@ -73,6 +74,7 @@ from workflows.checkout import Checkout
 from workflows.connection import Catalog, Connection
 from workflows.grant_endings import GrantEndings
 from workflows.link_preview import LinkPreview
+from workflows.member_import import MemberImport
 from workflows.policy_change import PolicyChange
 from workflows.product_link import ProductLink
 from workflows.purchase import Purchase
@@ -99,6 +101,7 @@ WORKFLOWS = [
     Burst,
     Lifecycles,
     WebhookEndpoint,
+    MemberImport,
 ]
 WORKFLOW_TASKS, AT_ONCE_SLOTS, ACTIVITY_SLOTS = 64, 32, 100
 """A local activity keeps its workflow task, which has ten seconds: what is more than these waits in
@@ -217,6 +220,7 @@ def _activities(
     bursts = BurstActivities(deps, client)
     catalog = CatalogActivities(deps)
     policy = PolicyActivities(deps)
+    member_imports = MemberImportActivities(deps)
     connection = ConnectionActivities(
         deps, public_url=settings.public_url, register=settings.register_webhook == "auto"
     )
@@ -260,6 +264,7 @@ def _activities(
         reconcile.finish,
         policy.apply_page,
         policy.end_due_grants,
+        member_imports.work,
     ]
     stripe: list[Activity] = [
         *at_once,

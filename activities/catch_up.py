@@ -21,6 +21,7 @@ from latchkey.store.checks import reconciliations, retention
 from latchkey.store.stripe import catch_up, wakeups
 from latchkey.store.stripe.catch_up import ListedEvent, Position
 from latchkey.store.stripe.context import Account
+from latchkey.store.users import member_imports
 from latchkey.store.webhooks import deliveries
 from latchkey.stripe_api import Json, Page, StripeApi, StripeError
 
@@ -103,6 +104,7 @@ class CatchUpActivities:
         if self._line_life is not None:
             await retention.forget_lines(self._deps.pool, older_than=self._line_life)
         await retention.forget_records(self._deps.pool)
+        await member_imports.forget_old(self._deps.pool)
         await audit.forget(self._deps.pool, older_than=self._audit_life)
         await pictures.collect(self._deps.pool, self._files)
         await self._rouse_forsaken()

@@ -29,6 +29,7 @@ from latchkey.contracts import (
     EntityState,
     GrantEndingsState,
     LinkPreviewInput,
+    MemberImportState,
     Nudge,
     PolicyChangeState,
     ProductLinkState,
@@ -256,6 +257,8 @@ async def rouse(client: Client, wakeup: Wakeup) -> None:
             await _apply_policy(client, int(wakeup.ref))
         case wakeups.ENDINGS:
             await _set_endings(client)
+        case wakeups.MEMBER_IMPORT:
+            await _work_on_import(client, wakeup.ref)
         case wakeups.WEBHOOKS:
             await _send_webhooks(client, wakeup.ref)
         case _:
@@ -271,6 +274,19 @@ async def _apply_policy(client: Client, change_id: int) -> None:
                 id=contracts.policy_change_workflow_id(change_id),
                 task_queue=contracts.MAIN_QUEUE,
                 static_summary=f"Apply policy change {change_id} to everyone",
+            )
+
+
+async def _work_on_import(client: Client, ref: str) -> None:
+    import_id, _, run = ref.partition("/")
+    async with _bounded(client):
+        with suppress(WorkflowAlreadyStartedError):
+            await client.start_workflow(
+                contracts.MEMBER_IMPORT,
+                MemberImportState(import_id, int(run)),
+                id=contracts.member_import_workflow_id(import_id, int(run)),
+                task_queue=contracts.MAIN_QUEUE,
+                static_summary=f"Import of members {import_id}",
             )
 
 

@@ -10,6 +10,7 @@ from temporalio.client import Client
 
 from latchkey import dispatch
 from latchkey.contracts import (
+    member_import_workflow_id,
     policy_change_workflow_id,
     product_link_workflow_id,
     purchase_workflow_id,
@@ -24,7 +25,8 @@ from latchkey.store.webhooks import deliveries
 
 RUNNING = (
     "ExecutionStatus = 'Running' and WorkflowType in"
-    " ('Subscription', 'Purchase', 'ProductLink', 'StripeObject', 'PolicyChange')"
+    " ('Subscription', 'Purchase', 'ProductLink', 'StripeObject', 'PolicyChange',"
+    " 'MemberImport')"
 )
 AT_ONCE, PER_SECOND = 50, 100
 LOST = Counter("latchkey_runs_lost_total", "Runs that Temporal had lost.")
@@ -44,8 +46,9 @@ async def mend(pool: Pool, client: Client) -> int:
         expected = await expected_runs.read(connection)
     purchases = {purchase_workflow_id(order): order for order in expected.purchases}
     policies = {policy_change_workflow_id(change): str(change) for change in expected.policies}
+    imports = {_import_run(ref): ref for ref in expected.imports}
     of_links = {product_link_workflow_id(p): link for link, p in expected.links.items()}
-    missing = [key for key in (*of_links, *policies, *purchases) if key not in running]
+    missing = [key for key in (*of_links, *policies, *imports, *purchases) if key not in running]
     lost = set(await _not_running(client, missing))
     if lost:
         LOST.inc(len(lost))
@@ -54,6 +57,7 @@ async def mend(pool: Pool, client: Client) -> int:
                 await links.dispatch_again(connection, of_links[key])
             await wakeups.add(connection, wakeups.PURCHASE, _of(purchases, lost))
             await wakeups.add(connection, wakeups.POLICY, _of(policies, lost))
+            await wakeups.add(connection, wakeups.MEMBER_IMPORT, _of(imports, lost))
     asleep = [key for key in expected.subscriptions if subscription_workflow_id(key) not in running]
     started = await _start(pool, client, asleep)
     if lost or started:
@@ -63,11 +67,17 @@ async def mend(pool: Pool, client: Client) -> int:
             purchases=len(lost & purchases.keys()),
             links=len(lost & of_links.keys()),
             policies=len(lost & policies.keys()),
+            imports=len(lost & imports.keys()),
             running=len(running),
         )
         async with pool.acquire() as connection, connection.transaction():
             await _rouse_the_rest(connection, running)
     return len(lost) + started
+
+
+def _import_run(ref: str) -> str:
+    import_id, _, run = ref.partition("/")
+    return member_import_workflow_id(import_id, int(run))
 
 
 def _of(by_run: dict[str, str], lost: set[str]) -> list[str]:

@@ -25,6 +25,8 @@ ALLOWED: dict[str, set[str]] = {
         "latchkey.rules",
         "latchkey.contracts",
         "latchkey.addresses",
+        "latchkey.csv_files",
+        "latchkey.imported_lines",
         "latchkey.languages",
         "latchkey.stripe_ids",
         "latchkey.texts",

@@ -24,6 +24,9 @@ CSV_FILE = 8 * MIB
 PICTURE = 12 * MIB
 """A form with a picture of 10 MB and a long text."""
 
+MEMBERS_FILE = 48 * MIB
+"""A form with the members of another system."""
+
 GRACE_SECONDS, SLOWEST_RATE = 20.0, 64 * 1024
 """A body has 20 seconds, and one more for each 64 KiB that it may have."""
 

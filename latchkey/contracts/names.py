@@ -23,6 +23,7 @@ GRANT_ENDINGS = "GrantEndings"
 BURST = "Burst"
 LIFECYCLES = "Lifecycles"
 WEBHOOK_ENDPOINT = "WebhookEndpoint"
+MEMBER_IMPORT = "MemberImport"
 
 STRIPE_AWAY = "StripeAway"
 """The type of the failure that says that Stripe didn't answer, or had an error of its own."""
@@ -68,6 +69,7 @@ CHECK_INVARIANTS = "check_invariants"
 REPAIR_DIFFERENCES = "repair_differences"
 FINISH_RECONCILIATION = "finish_reconciliation"
 SEND_WEBHOOKS = "send_webhooks"
+WORK_ON_MEMBER_IMPORT = "work_on_member_import"
 
 CONNECTION_WORKFLOW_ID = "connection"
 CATALOG_WORKFLOW_ID = "catalog"
@@ -124,6 +126,11 @@ def burst_workflow_id(event_ids: Sequence[str]) -> str:
 
 def policy_change_workflow_id(change_id: int) -> str:
     return f"policy-change/{change_id}"
+
+
+def member_import_workflow_id(import_id: str, run: int) -> str:
+    """Each run of an import has a workflow of its own, so none is mistaken for the one before."""
+    return f"member-import/{import_id}/{run}"
 
 
 def webhook_endpoint_workflow_id(endpoint_id: str) -> str:

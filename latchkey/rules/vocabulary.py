@@ -340,6 +340,7 @@ class AuditAction(StrEnum):
     ACCESS_ENDED = "access_ended"
     HOLD_LIFTED = "hold_lifted"
     USERS_IMPORTED = "users_imported"
+    USERS_WELCOMED = "users_welcomed"
     USERS_MERGED = "users_merged"
     MERGE_ASKED = "merge_asked"
     MERGE_AGREED = "merge_agreed"

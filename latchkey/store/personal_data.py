@@ -28,6 +28,8 @@ EMPTIED = frozenset(
         "mails",
         "matches",
         "mail_server",
+        "member_import_lines",
+        "member_imports",
         "merge_requests",
         "oauth_authorizations",
         "oauth_client_secrets",

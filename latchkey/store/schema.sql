@@ -1259,6 +1259,48 @@ ALTER TABLE matches ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE member_import_lines (
+    import_id text NOT NULL,
+    line integer NOT NULL,
+    cells text[] NOT NULL,
+    email text,
+    email_key text,
+    product_id text,
+    until timestamp with time zone,
+    outcome text,
+    problem_column text,
+    problem text,
+    stripe_match text,
+    is_new boolean,
+    grant_id bigint
+);
+
+CREATE TABLE member_imports (
+    id text NOT NULL,
+    created_by bigint,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    file_name text NOT NULL,
+    encoding text NOT NULL,
+    delimiter text NOT NULL,
+    heading text[] NOT NULL,
+    lines integer NOT NULL,
+    columns text[] NOT NULL,
+    dates text DEFAULT 'unknown'::text NOT NULL,
+    plans jsonb DEFAULT '{}'::jsonb NOT NULL,
+    statuses jsonb DEFAULT '{}'::jsonb NOT NULL,
+    state text DEFAULT 'columns'::text NOT NULL,
+    run integer DEFAULT 0 NOT NULL,
+    "position" integer DEFAULT 0 NOT NULL,
+    worked integer DEFAULT 0 NOT NULL,
+    figures jsonb,
+    mails integer,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    mailed_at timestamp with time zone,
+    forgotten_at timestamp with time zone,
+    CONSTRAINT member_imports_state_check CHECK ((state = ANY (ARRAY['columns'::text, 'plans'::text, 'checking'::text, 'ready'::text, 'running'::text, 'done'::text, 'mailing'::text])))
+);
+
 CREATE TABLE merge_requests (
     id bigint NOT NULL,
     match_id bigint,
@@ -2419,6 +2461,12 @@ ALTER TABLE ONLY matches
 ALTER TABLE ONLY matches
     ADD CONSTRAINT matches_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY member_import_lines
+    ADD CONSTRAINT member_import_lines_pkey PRIMARY KEY (import_id, line);
+
+ALTER TABLE ONLY member_imports
+    ADD CONSTRAINT member_imports_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY merge_requests
     ADD CONSTRAINT merge_requests_pkey PRIMARY KEY (id);
 
@@ -3120,6 +3168,12 @@ ALTER TABLE ONLY matches
 
 ALTER TABLE ONLY matches
     ADD CONSTRAINT matches_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY member_import_lines
+    ADD CONSTRAINT member_import_lines_import_id_fkey FOREIGN KEY (import_id) REFERENCES member_imports(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY member_imports
+    ADD CONSTRAINT member_imports_created_by_fkey FOREIGN KEY (created_by) REFERENCES users(id) ON DELETE SET NULL;
 
 ALTER TABLE ONLY merge_requests
     ADD CONSTRAINT merge_requests_asked_by_fkey FOREIGN KEY (asked_by) REFERENCES users(id) ON DELETE SET NULL;

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from latchkey.store.figures import counting
 from tests.harness import Latchkey
 from tests.web.pages import Visitor, user, visit
+from tests.web.test_member_imports import pasted, previewed, run_of, worked
 
 HOSTILE = "\"><script>alert(1)</script><b>'{{7*7}}"
 LONG = "Pneumonoultramicroscopic" * 8
@@ -58,7 +59,21 @@ async def furnish(site: Latchkey) -> World:
     async with visit(site) as owner:
         await owner.sign_in()
         await _by_hand(owner, product, member, price)
+        await _moved_in(site, owner)
     return World(product, int(member), staff)
+
+
+async def _moved_in(site: Latchkey, owner: Visitor) -> None:
+    """Imports that wait for their columns, for a look at the preview, and that are done."""
+    text = (
+        f"email,name,plan,status\nmoved@crawl.example,{ARABIC},{LONG},{LONG[:90]}\nbad,,{LONG},\n"
+    )
+    waiting, ready, done = [await pasted(owner, text) for _ in range(3)]
+    for here in (ready, done):
+        await previewed(site, owner, here, **{"status-0": "goes_on"})
+    await owner.send(done, f"{done}/start", run=await run_of(owner, done))
+    await worked(site, done)
+    await owner.get(waiting, 303)
 
 
 async def _by_hand(owner: Visitor, product: str, member: int, price: str) -> None:

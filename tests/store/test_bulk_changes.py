@@ -14,8 +14,8 @@ from latchkey.store.feed.lanes import FeedFilter
 from latchkey.store.feed.lines import FeedLine
 from latchkey.store.pool import Connection, Pool
 from latchkey.store.site_settings import SiteSettings
-from latchkey.store.users import listing
-from latchkey.store.users.listing import NewUser
+from latchkey.store.users import member_import_batches
+from tests.store.test_member_imports import check, run, upload
 from web.wording.labels import line_people
 
 pytestmark = pytest.mark.anyio
@@ -129,19 +129,28 @@ async def test_emails_of_a_bulk_change_are_beneath_its_line(pool: Pool) -> None:
             assert found[("mail_sent", head.product_id)] == 2
 
 
-async def test_users_from_a_file_are_one_line(pool: Pool) -> None:
+async def test_an_import_of_members_is_a_line_for_itself_and_each_product(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(member_import_batches, "BATCH", 2)
     async with pool.acquire() as connection, connection.transaction():
+        await products(connection, "p")
         owner = await connection.fetchval(
             "insert into users (email) values ('known@bulk.example') returning id"
         )
-        rows = [NewUser(f"{name}@bulk.example", None) for name in ("known", "a", "b")]
-        import_id = await listing.keep_import(connection, rows, actor=owner)
-        await listing.run_import(connection, import_id, actor=owner)
-        told = [(ActivityType.USERS_IMPORTED, None, NOBODY | {"created": 2})]
-        assert await folded(connection) == told
-        [head] = await lines.filtered(connection, FeedFilter(folded=True))
-        assert head.actor_id == owner
-        assert await beneath(connection, head) == {("user_created", None): 2}
+        text = "email\n" + "".join(f"{name}@bulk.example\n" for name in ("known", "a", "b"))
+        found = await upload(connection, text, actor=owner)
+        await check(connection, found, {"": "p"})
+        await run(connection, found)
+        assert await folded(connection) == [
+            (ActivityType.USERS_IMPORTED, None, NOBODY | {"created": 2}),
+            (ActivityType.BULK_CHANGE, "p", NOBODY | {"granted": 3}),
+        ]
+        heads = await lines.filtered(connection, FeedFilter(folded=True))
+        assert {head.actor_id for head in heads} == {owner}
+        assert await beneath(connection, heads[0]) == {
+            ("user_created", None): 2, ("manual_grant", "p"): 3,
+        }  # fmt: skip
 
 
 async def test_a_bulk_change_in_batches_stays_one_line(pool: Pool) -> None:

@@ -1,6 +1,8 @@
 """An address is one person however it is written, on every road by which one comes in, and nothing
 of it is left once the person is erased."""
 
+import csv
+import io
 import random
 import unicodedata
 from collections.abc import Awaitable, Callable
@@ -19,8 +21,9 @@ from latchkey.store.purchases.orders import apply_orders
 from latchkey.store.purchases.subscriptions import apply_subscriptions
 from latchkey.store.stripe.context import ApplyContext
 from latchkey.store.users import claims, erasure, listing, users
-from latchkey.store.users.listing import NewUser, UserFilter
+from latchkey.store.users.listing import UserFilter
 from tests.spellings import spelled
+from tests.store.test_member_imports import check, run, upload
 from tests.store.test_money_state import PAID
 from tests.store.test_removed_links import ACCOUNT, NOW, linked, subscription
 
@@ -79,9 +82,12 @@ class Shop:
         await complimentary.give(self.connection, "course", twice, actor=None)
 
     async def is_imported(self, written: str) -> None:
-        rows = [NewUser(written, None), NewUser(spelled(written, self.chance), "A name")]
-        kept = await listing.keep_import(self.connection, rows, actor=1)
-        await listing.run_import(self.connection, kept, actor=1)
+        rows = [["email", "name"], [written, ""], [spelled(written, self.chance), "A name"]]
+        text = io.StringIO()
+        csv.writer(text).writerows(rows)
+        found = await upload(self.connection, text.getvalue(), actor=1)
+        await check(self.connection, found, {"": "course"})
+        await run(self.connection, found)
 
     async def signs_in(self, written: str) -> None:
         await users.find_or_create(self.connection, written)

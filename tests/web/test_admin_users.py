@@ -1,4 +1,4 @@
-"""The admin's users: filters, CSV import and export, one user, impersonating, erasing."""
+"""The admin's users: filters, CSV export, one user, impersonating, erasing."""
 
 import asyncio
 import csv
@@ -6,7 +6,6 @@ import io
 import re
 import threading
 from html import unescape
-from types import ModuleType
 
 import pytest
 
@@ -14,7 +13,6 @@ from latchkey.store.users import erasure
 from tests.harness import ADMIN, PATIENCE, Latchkey
 from tests.web.pages import Visitor, user, visit
 from web.pages.admin import bulk_grants
-from web.pages.admin import users as users_pages
 
 pytestmark = pytest.mark.anyio
 
@@ -63,43 +61,15 @@ async def test_filters_and_csv(shared: Latchkey) -> None:
     assert rows[0]["products"] == "Filtered for"
 
 
-async def test_an_import_shows_bad_lines_first_and_runs_once(shared: Latchkey) -> None:
-    await user(shared, "known@listed.example")
-    lines = (
-        "name;e-mail\nAda;ada@listed.example\n;known@listed.example\nBad;nonsense\n"
-        "Twice;ADA@listed.example\nمحمد;rtl@listed.example\n"
-    )
-    async with visit(shared) as admin:
-        await admin.sign_in()
-        answer = await admin.send("/admin/users/import", expect=200, lines=lines)
-        text = words(answer.text)
-        assert "2 new users" in text
-        assert "1 existing user" in text
-        assert "2 lines with errors" in text
-        assert "4 Bad, nonsense “nonsense” isn't a valid email address." in text
-        assert "5 Twice, ADA@listed.example This address is already in the file." in text
-        count = "select count(*) from users where email like '%@listed.example'"
-        assert await shared.pool.fetchval(count) == 1
-        run = re.search(r'action="(/admin/users/import/imp_\w+)"', answer.text)
-        assert run
-        await admin.send("/admin/users", run[1])
-        await admin.send("/admin/users", run[1], 404)
-    assert await shared.pool.fetchval(count) == 3
-    found = await shared.pool.fetchrow("select * from users where email = 'rtl@listed.example'")
-    assert found is not None
-    assert found["name"] == "محمد"
-    assert len(await shared.lines(type="user_created", user=found["id"])) == 1
-
-
 @pytest.mark.parametrize(
     ("name", "content", "problem"),
     [
-        ("users.csv", b"", "The file is empty."),
+        ("users.csv", b"", "Choose a file or paste lines."),
         ("users.csv", b"\xff\xfe\x00", "t UTF-8"),
         ("users.csv", b"a@b.example\x00", "t a text file"),
         ("users.csv", b"x" * 8_000_001, "larger than 8 MB"),
-        ("users.xlsx", b"a@b.example", "name ends in .csv or .txt"),
-        ("users.csv.exe", b"a@b.example", "name ends in .csv or .txt"),
+        ("users.xlsx", b"a@b.example", "name ends in .csv, .tsv or .txt"),
+        ("users.csv.exe", b"a@b.example", "name ends in .csv, .tsv or .txt"),
     ],
 )
 async def test_invalid_files_are_refused(
@@ -107,11 +77,11 @@ async def test_invalid_files_are_refused(
 ) -> None:
     async with visit(shared) as admin:
         await admin.sign_in()
-        form = (await admin.get("/admin/users/import")).text
+        form = (await admin.get("/admin/grants")).text
         token = re.search(r'name="csrf_token" value="(\w+)"', form)
         assert token
         answer = await admin.client.post(
-            "/admin/users/import",
+            "/admin/grants",
             data={"csrf_token": token[1]},
             files={"file": (name, content, "text/csv")},
         )
@@ -119,15 +89,8 @@ async def test_invalid_files_are_refused(
         assert problem in unescape(answer.text)
 
 
-@pytest.mark.parametrize(
-    ("page", "module", "reader"),
-    [
-        ("/admin/users/import", users_pages, "read_users"),
-        ("/admin/grants", bulk_grants, "read_grants"),
-    ],
-)
 async def test_reading_a_long_file_holds_nobody_up(
-    shared: Latchkey, monkeypatch: pytest.MonkeyPatch, page: str, module: ModuleType, reader: str
+    shared: Latchkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answered, reading = threading.Event(), threading.Event()
 
@@ -136,10 +99,10 @@ async def test_reading_a_long_file_holds_nobody_up(
         assert answered.wait(PATIENCE), "the site answers meanwhile"
         return [], []
 
-    monkeypatch.setattr(module, reader, read)
+    monkeypatch.setattr(bulk_grants, "read_grants", read)
     async with visit(shared) as admin, visit(shared) as other:
         await admin.sign_in()
-        sent = asyncio.create_task(admin.send(page, expect=200, lines="a@x.example"))
+        sent = asyncio.create_task(admin.send("/admin/grants", expect=200, lines="a@x.example"))
         await asyncio.to_thread(reading.wait, 20)
         await other.get("/healthz")
         answered.set()

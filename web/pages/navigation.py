@@ -129,7 +129,12 @@ SUBPAGES = (
 
 ACTIONS = (
     Entry("/admin/products/new", "Create a product", "product", "new add"),
-    Entry("/admin/users/import", "Import users from CSV", "users", "upload add"),
+    Entry(
+        "/admin/users/import",
+        "Import members from CSV",
+        "users",
+        "upload add users move migrate",
+    ),
     Entry("/admin/grants", "Give access to many people", "grant", "bulk gift grant complimentary"),
     Entry("/admin/webhooks/new", "Add a webhook endpoint", "webhook", "new create slack discord"),
     Entry("/admin/clients/new", "Add a client", "key", "new create oauth openid"),

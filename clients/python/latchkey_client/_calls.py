@@ -1,6 +1,6 @@
 """A method for each call of the JSON API. Written by `make clients`; don't edit it by hand.
 
-Made from fff0490a488c00acbeb1ede83121714322e6c883231ff262f5586d87fd0e14e5
+Made from 6fe6b3a9dc226c24c30a0fa55301c9d4263568b4f47c98af7eccde783b03602e
 """
 
 from abc import ABC, abstractmethod
@@ -151,6 +151,7 @@ class SyncCalls(ABC):
             "access_ended",
             "hold_lifted",
             "users_imported",
+            "users_welcomed",
             "users_merged",
             "merge_asked",
             "merge_agreed",
@@ -972,6 +973,7 @@ class AsyncCalls(ABC):
             "access_ended",
             "hold_lifted",
             "users_imported",
+            "users_welcomed",
             "users_merged",
             "merge_asked",
             "merge_agreed",

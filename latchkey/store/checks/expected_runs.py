@@ -26,17 +26,25 @@ _POLICIES = """
      where state <> 'done'
        and not exists (select from wakeups where kind = 'policy' and ref = policy_changes.id::text)
 """
+_IMPORTS = """
+    select id || '/' || run as ref from member_imports
+     where state in ('checking', 'running', 'mailing')
+       and not exists (select from wakeups
+                        where kind = 'member_import' and ref = member_imports.id || '/' || run)
+"""
 
 
 @dataclass(frozen=True)
 class ExpectedRuns:
-    """Ids of subscriptions and of pending purchases, the product of each link, and the changes of a
-    policy that are being applied."""
+    """Ids of subscriptions and of pending purchases, the product of each link, the changes of a
+    policy that are being applied, and the imports of members that are worked on, each with the
+    number of its run after a `/`."""
 
     subscriptions: Sequence[str]
     purchases: Sequence[str]
     links: Mapping[int, str]
     policies: Sequence[int]
+    imports: Sequence[str]
 
 
 async def read(connection: Connection) -> ExpectedRuns:
@@ -46,4 +54,5 @@ async def read(connection: Connection) -> ExpectedRuns:
         [row["id"] for row in await connection.fetch(_PURCHASES)],
         {row["id"]: row["product_id"] for row in await connection.fetch(_LINKS)},
         [row["id"] for row in await connection.fetch(_POLICIES)],
+        [row["ref"] for row in await connection.fetch(_IMPORTS)],
     )

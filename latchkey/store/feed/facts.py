@@ -41,9 +41,9 @@ class Fact:
     data: dict[str, Any] = field(default_factory=dict)
 
 
-async def write_facts(connection: Connection, facts: Iterable[Fact]) -> None:
-    """Add lines to the feed, and queue the emails for new facts. Existing facts stay as they
-    are, and those whose lines were deleted aren't written again.
+async def write_facts(connection: Connection, facts: Iterable[Fact], *, mail: bool = True) -> None:
+    """Add lines to the feed and, with `mail`, queue the emails for new facts. Existing facts stay
+    as they are, and those whose lines were deleted aren't written again.
 
     Lines get their ids in the order of the facts: a join with the deleted ones could change it.
     """
@@ -91,7 +91,7 @@ async def write_facts(connection: Connection, facts: Iterable[Fact]) -> None:
         rows,
         _OUTGOING,
     )
-    new = {row["fact"] for row in fresh}
+    new = {row["fact"] for row in fresh if mail}
     await write_notices(connection, [fact for fact in facts if fact.key in new])
 
 

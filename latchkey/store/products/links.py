@@ -1,6 +1,7 @@
 """Product links: creating, reading, changing and removing. A link's row starts its workflow."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -281,6 +282,20 @@ async def remove_link(
         "select count(*) from grants where link_id = $1 and ended_at is null", link["id"]
     )
     return Removal(live, kept=kept, ended=ended - converted, converted=converted)
+
+
+async def importing(connection: Connection, product_ids: Sequence[str]) -> list[str]:
+    """Which of these products have a link whose import hasn't finished: not everyone who pays has
+    access yet."""
+    rows = await connection.fetch(
+        """
+        select product_id from links
+         where product_id = any($1::text[]) and removed_at is null
+           and state in ('importing', 'failed') order by product_id
+        """,
+        list(product_ids),
+    )
+    return [row["product_id"] for row in rows]
 
 
 async def waiting_jobs(connection: Connection, *, limit: int) -> list[LinkJob]:

@@ -28,6 +28,9 @@ POLICY = "policy"
 ENDINGS = "endings"
 """Complimentary access got an end, so its timer may have to fire earlier. `ref` is empty."""
 
+MEMBER_IMPORT = "member_import"
+"""`ref` is an import of members to work on, and the number of the run, with a `/` between."""
+
 WEBHOOKS = "webhooks"
 """`ref` is an endpoint of outgoing webhooks that there is something to send to."""
 

@@ -49,6 +49,9 @@ STEPS = (
     "delete from preview_records where email_key = any($2) or customer_id = any($3)",
     "delete from user_imports where exists (select from unnest($4::text[]) a"
     " where position(a in lower(rows::text)) > 0)",
+    "delete from member_import_lines where email_key = any($2)"
+    " or exists (select from unnest($4::text[]) a"
+    " where position(a in lower(array_to_string(cells, ' '))) > 0)",
     "delete from idempotency_keys where exists (select from unnest($4::text[]) a"
     " where position(a in lower(body)) > 0)",
     """

@@ -1,16 +1,11 @@
-"""The admin's user list: search, filters, export, and import from a file."""
+"""The admin's user list: search, filters and export."""
 
-import secrets
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
 
-from latchkey.addresses import email_key, shown
-from latchkey.rules.vocabulary import ActivityType, Cause
 from latchkey.store.access.standings import StandingGroup, users_in
-from latchkey.store.feed import bulk, text_search
-from latchkey.store.feed.bulk import BulkCounts
-from latchkey.store.feed.facts import Fact, write_facts
+from latchkey.store.feed import text_search
 from latchkey.store.pool import Connection, Pool
 from latchkey.store.purchases import billing_lists
 
@@ -51,20 +46,6 @@ class UserFilter:
     role: str | None = None
     seen: str | None = None
     group: StandingGroup | None = None
-
-
-@dataclass(frozen=True)
-class NewUser:
-    email: str
-    name: str | None
-
-
-@dataclass(frozen=True)
-class Imported:
-    """`known` were already users; only missing names were added."""
-
-    created: int
-    known: int
 
 
 async def listed(
@@ -127,87 +108,3 @@ async def everybody(pool: Pool, wanted: UserFilter) -> AsyncIterator[list[Listed
             return
         yield rows
         after = rows[-1].id
-
-
-async def known(connection: Connection, emails: Sequence[str]) -> set[str]:
-    """Which of these addresses already belong to users, by key."""
-    rows = await connection.fetch(
-        "select email_key from users where email_key = any($1::text[])",
-        [email_key(email) for email in emails],
-    )
-    return {row["email_key"] for row in rows}
-
-
-async def keep_import(connection: Connection, rows: Sequence[NewUser], *, actor: int) -> str:
-    """Store a parsed file until its import is confirmed; returns the id to confirm it with."""
-    await connection.execute(
-        "delete from user_imports where created_at < now() - interval '1 day' or created_by = $1",
-        actor,
-    )
-    import_id = f"imp_{secrets.token_hex(8)}"
-    await connection.execute(
-        "insert into user_imports (id, created_by, rows) values ($1, $2, $3::jsonb)",
-        import_id,
-        actor,
-        [asdict(row) for row in rows],
-    )
-    return import_id
-
-
-async def run_import(connection: Connection, import_id: str, *, actor: int) -> Imported | None:
-    """Create users from a stored file; None if it doesn't exist (any more).
-
-    Importing is idempotent. The caller opens the transaction.
-    """
-    rows = await connection.fetchval(
-        "delete from user_imports where id = $1 and created_by = $2 returning rows",
-        import_id,
-        actor,
-    )
-    if rows is None:
-        return None
-    rows = [
-        {"email": shown(row["email"]), "key": email_key(row["email"]), "name": row["name"]}
-        for row in rows
-    ]
-    created = await connection.fetch(
-        """
-        insert into users (email, email_key, name)
-        select email, key, name
-          from jsonb_to_recordset($1::jsonb) as g (email text, key text, name text)
-         order by key
-        on conflict (email_key) do nothing returning id
-        """,
-        rows,
-    )
-    await connection.execute(
-        """
-        update users u set name = g.name
-          from jsonb_to_recordset($1::jsonb) as g (key text, name text)
-         where u.email_key = g.key and u.name is null and g.name is not null
-        """,
-        rows,
-    )
-    now = datetime.now(UTC)
-    bulk_id = bulk.new_id()
-    facts = [
-        Fact(
-            key=f"user_created:{row['id']}",
-            type=ActivityType.USER_CREATED,
-            at=now,
-            cause=Cause.BULK,
-            user_id=row["id"],
-            source_id=bulk_id,
-            actor_id=actor,
-        )
-        for row in created
-    ]
-    await write_facts(connection, facts)
-    await bulk.add(
-        connection,
-        bulk_id,
-        BulkCounts(created=len(created)),
-        type_=ActivityType.USERS_IMPORTED,
-        actor=actor,
-    )
-    return Imported(created=len(created), known=len(rows) - len(created))

@@ -16,7 +16,7 @@ from latchkey.store.products import products
 from latchkey.texts import on_one_line
 from web import bodies
 from web.inputs import sensible_end, shown_address
-from web.pages.admin.users import content_of, rows_of
+from web.pages.csv_upload import content_of, rows_of
 from web.pages.errors import NotFoundError
 from web.pages.guard import admin_page, form, redirect, text
 from web.pages.lists import number

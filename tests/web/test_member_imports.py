@@ -1,0 +1,244 @@
+"""Importing members from CSV, by its pages and a worker: from the upload to the welcome emails."""
+
+import asyncio
+import csv
+import io
+import re
+import threading
+from collections.abc import Iterator
+from html import unescape
+from typing import Any, BinaryIO
+
+import httpx
+import pytest
+
+from latchkey.csv_files import CsvFormat, CsvLine
+from latchkey.store.users import erasure, member_imports
+from tests.harness import PATIENCE, Latchkey, until
+from tests.web.pages import Visitor, user, visit
+from tests.web.test_admin_users import shown, words
+from web.pages.admin import member_imports as pages
+
+pytestmark = pytest.mark.anyio
+
+IMPORT = "/admin/users/import"
+
+
+async def uploaded(admin: Visitor, content: bytes, name: str = "members.csv") -> httpx.Response:
+    """Choose a file on the form and send it."""
+    token = re.search(r'name="csrf_token" value="(\w+)"', (await admin.get(IMPORT)).text)
+    assert token
+    return await admin.client.post(
+        IMPORT, data={"csrf_token": token[1]}, files={"file": (name, content, "text/csv")}
+    )
+
+
+async def pasted(admin: Visitor, lines: str) -> str:
+    """The address of an import of pasted lines."""
+    return (await admin.send(IMPORT, lines=lines)).headers["location"]
+
+
+async def worked(site: Latchkey, here: str) -> None:
+    """Wait until nothing works on an import."""
+
+    async def idle() -> bool:
+        async with site.pool.acquire() as connection:
+            found = await member_imports.find(connection, here.rpartition("/")[2])
+        return found is not None and not found.working
+
+    await until(idle, "the import waits, or is done")
+
+
+async def run_of(admin: Visitor, page: str) -> str:
+    found = re.search(r'name="run" value="(\d+)"', (await admin.get(page)).text)
+    assert found
+    return found[1]
+
+
+async def previewed(site: Latchkey, admin: Visitor, here: str, **choices: Any) -> str:
+    """Leave the columns as they are suggested, choose plans, and wait for the preview's text."""
+    shown_columns = (await admin.get(f"{here}/columns")).text
+    chosen: dict[str, Any] = dict(
+        re.findall(
+            r'<select name="(column-\d+)".*?<option value="([^"]*)" selected>', shown_columns
+        )
+    )
+    await admin.send(f"{here}/columns", **chosen)
+    choices["run"] = await run_of(admin, f"{here}/plans")
+    await admin.send(f"{here}/plans", **choices)
+    await worked(site, here)
+    return await shown(admin, here)
+
+
+async def test_from_a_file_to_the_welcome_emails(shared: Latchkey) -> None:
+    gold = await shared.product("Moved gold")
+    await user(shared, "known@moved.example")
+    text = (
+        "Name;Email;Patron Status;Tier;Access Expiration\r\n"
+        "Zoë;zoe@moved.example;Active patron;Moved gold;2031-05-06 00:00:00\r\n"
+        "Old;old@moved.example;Former patron;Moved gold;\r\n"
+        "Known;known@moved.example;Active patron;Moved gold;\r\n"
+        "Bad;nonsense;Active patron;Moved gold;\r\n"
+        "Odd;odd@moved.example;Sleeping;Moved gold;\r\n"
+        "Free;free@moved.example;Active patron;Follower;\r\n"
+    )
+    async with visit(shared) as admin:
+        await admin.sign_in()
+        answer = await uploaded(admin, text.encode("utf-16"))
+        assert answer.status_code == 303
+        here = answer.headers["location"]
+        assert await admin.goes(here) == f"{here}/columns"
+        assert "members.csv, 6 lines. This looks like an export of Patreon" in await shown(
+            admin, f"{here}/columns"
+        )
+        refused = await admin.send(f"{here}/columns", expect=422)
+        assert "Choose the column with the email addresses." in refused.text
+        text = await previewed(shared, admin, here, **{"plan-0": gold, "status-0": "unknown"})
+        assert "Nothing is imported yet." in text
+        assert "3 new people 1 known person 2 refused lines" in text
+        assert "Moved gold 2 1 6 May 2031" in text
+        plans = (await admin.get(f"{here}/plans")).text
+        assert re.search(rf'value="{gold}" selected', plans)
+        assert "Sleeping" in plans
+        lines = await shown(admin, f"{here}/lines?outcome=refused")
+        assert "Email: “nonsense” isn't a valid email address." in lines
+        assert "Patron Status: “Sleeping” isn't a status" in lines
+        rows = list(csv.DictReader(io.StringIO((await admin.get(f"{here}/refused.csv")).text)))
+        assert [(row["Email"], row["Line"], row["Column"]) for row in rows] == [
+            ("nonsense", "5", "Email"),
+            ("odd@moved.example", "6", "Patron Status"),
+        ]
+        count = "select count(*) from users where email like '%@moved.example'"
+        assert await shared.pool.fetchval(count) == 1
+        stale = await admin.send(here, f"{here}/start", run="0")
+        assert stale.headers["location"].endswith("?done=import-elsewhere")
+        await admin.send(here, f"{here}/start", run=await run_of(admin, here))
+        await worked(shared, here)
+        assert "Nobody was emailed." in await shown(admin, here)
+        assert await shared.pool.fetchval(count) == 4
+        await shared.has(gold, "zoe@moved.example")
+        await shared.has(gold, "old@moved.example", access=False)
+        mails = (
+            "select count(*) from mails where user_id in"
+            " (select id from users where email like '%@moved.example')"
+        )
+        assert await shared.pool.fetchval(mails) == 0
+        assert "Send the welcome email to 2 people" in await shown(admin, here)
+        await admin.send(here, f"{here}/mail")
+        await worked(shared, here)
+        assert "The welcome email was queued for 2 people." in await shown(admin, here)
+        assert await shared.pool.fetchval(mails) == 2
+        again = await admin.send(IMPORT, f"{here}/mail")
+        assert again.headers["location"].endswith("?done=import-elsewhere")
+        kept = await admin.send(IMPORT, f"{here}/remove")
+        assert kept.headers["location"] == f"{here}?done=import-elsewhere"
+        zoe = await shared.pool.fetchval("select id from users where email = 'zoe@moved.example'")
+        (line,) = await shared.lines(type="manual_grant", user=zoe)
+        assert (line["product"], line["cause"]) == (gold, "bulk")
+
+
+async def test_lines_can_be_pasted_without_a_heading(shared: Latchkey) -> None:
+    await user(shared, "known@pasted.example")
+    lines = "ada@pasted.example, Ada\n\nknown@pasted.example\nADA@pasted.example\nnonsense\n"
+    async with visit(shared) as admin:
+        await admin.sign_in()
+        here = await pasted(admin, lines)
+        text = await previewed(shared, admin, here)
+        assert "1 new person 1 known person 1 refused line" in text
+        await admin.send(here, f"{here}/start", run=await run_of(admin, here))
+        await worked(shared, here)
+        found = await shared.pool.fetchrow(
+            "select id, name from users where email = 'ada@pasted.example'"
+        )
+        assert found is not None
+        assert found["name"] == "Ada"
+        assert len(await shared.lines(type="user_created", user=found["id"])) == 1
+        assert "ada@pasted.example" in await shown(admin, f"{here}/lines")
+
+
+async def test_an_import_can_be_removed_until_it_starts(shared: Latchkey) -> None:
+    async with visit(shared) as admin:
+        await admin.sign_in()
+        here = await pasted(admin, "email\nremoved@pasted.example\n")
+        await admin.send(f"{here}/columns", f"{here}/remove")
+        for page in (here, f"{here}/columns", f"{here}/plans", f"{here}/refused.csv"):
+            await admin.get(page, 404)
+
+
+async def test_too_many_different_plans_lead_back_to_the_columns(
+    shared: Latchkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(member_imports, "MOST_PLANS", 2)
+    async with visit(shared) as admin:
+        await admin.sign_in()
+        here = await pasted(admin, "email,plan\n" + "".join(f"p{n}@x.example,{n}\n" for n in "123"))
+        chosen: dict[str, Any] = {"column-0": "email", "column-1": "plan"}
+        await admin.send(f"{here}/columns", **chosen)
+        text = words((await admin.get(f"{here}/plans", 422)).text)
+        assert "“plan” has more than 2 different values" in text
+        assert "What do the columns hold?" in text
+
+
+async def test_erasing_somebody_takes_them_out_of_a_file_that_waits(shared: Latchkey) -> None:
+    person = await user(shared, "gone@pasted.example")
+    async with visit(shared) as admin:
+        await admin.sign_in()
+        here = await pasted(admin, "email\ngone@pasted.example\nstays@pasted.example\n")
+        async with shared.pool.acquire() as connection, connection.transaction():
+            await erasure.erase(connection, person, actor=1)
+        assert "gone@" not in (await admin.get(f"{here}/columns")).text
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        ("users.csv", b"", "The file is empty."),
+        ("users.csv", b"email,name\n", "no lines below it"),
+        ("users.csv", b"a@b.example\x00", "t a text file"),
+        ("users.csv", b"PK\x03\x04", "Save the list as CSV"),
+        ("users.csv", b"email" + b"," * 120 + b"last\na@b.example", "more than 100 columns"),
+        ("users.xlsx", b"a@b.example", "name ends in .csv, .tsv or .txt"),
+        ("users.csv.exe", b"a@b.example", "name ends in .csv, .tsv or .txt"),
+    ],
+)
+async def test_invalid_files_are_refused(
+    shared: Latchkey, name: str, content: bytes, problem: str
+) -> None:
+    async with visit(shared) as admin:
+        await admin.sign_in()
+        answer = await uploaded(admin, content, name)
+        assert answer.status_code == 422
+        assert problem in unescape(answer.text)
+
+
+async def test_too_many_lines_are_refused_and_nothing_is_kept(
+    shared: Latchkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "MOST_LINES", 2)
+    async with visit(shared) as admin:
+        await admin.sign_in()
+        answer = await uploaded(admin, b"email\na@b.example\nb@b.example\nc@b.example", "long.csv")
+        assert answer.status_code == 422
+        assert "There are more than 2 lines." in answer.text
+        assert "long.csv" not in (await admin.get(IMPORT)).text
+
+
+async def test_reading_a_long_file_holds_nobody_up(
+    shared: Latchkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered, reading = threading.Event(), threading.Event()
+
+    def slowly(_: BinaryIO, __: CsvFormat) -> Iterator[CsvLine]:
+        yield CsvLine(1, ["email"])
+        reading.set()
+        assert answered.wait(PATIENCE), "the site answers meanwhile"
+        yield CsvLine(2, ["a@x.example"])
+
+    monkeypatch.setattr(pages, "lines_of", slowly)
+    async with visit(shared) as admin, visit(shared) as other:
+        await admin.sign_in()
+        sent = asyncio.create_task(admin.send(IMPORT, lines="a@x.example"))
+        await asyncio.to_thread(reading.wait, 20)
+        await other.get("/healthz")
+        answered.set()
+        await sent
