@@ -140,6 +140,7 @@ def create_app(settings: Settings | None = None, drain: Drain | None = None) -> 
             *oauth.routes(),
             *forward_auth.routes(),
             Route(pictures.PATH, pictures.picture),
+            Route(pictures.LOGO, pictures.logo),
             Mount("/", inner),
         ],
         exact={("POST", WEBHOOKS): webhooks} | api.exact() | oauth.exact() | forward_auth.exact(),

@@ -167,6 +167,7 @@ PAGES: dict[str, A | None] = {
     "POST /admin/go-live/{step}": A.SETTINGS_CHANGED,
     "POST /admin/health/repair": A.CONNECTION_REPAIRED,
     "POST /admin/settings": A.SETTINGS_CHANGED,
+    "POST /admin/settings/brand": A.SETTINGS_CHANGED,
     "POST /admin/settings/embed": A.SETTINGS_CHANGED,
     "POST /admin/settings/team": A.ROLE_CHANGED,
     "POST /admin/settings/team/{id}": A.ROLE_CHANGED,

@@ -3,13 +3,46 @@ the preview, whose page doesn't allow inline styles."""
 
 import base64
 import hashlib
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Font:
+    """What admins choose from, and the fonts of the reader's system that it stands for."""
+
+    label: str
+    stack: str
+
+
+FONTS = {
+    "system": Font(
+        "The system's own",
+        "system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans',Helvetica,Arial,sans-serif",
+    ),
+    "humanist": Font(
+        "Humanist",
+        "Seravek,'Gill Sans Nova',Ubuntu,Calibri,'DejaVu Sans',source-sans-pro,sans-serif",
+    ),
+    "geometric": Font(
+        "Geometric", "Avenir,Montserrat,Corbel,'URW Gothic',source-sans-pro,sans-serif"
+    ),
+    "serif": Font("Serif", "Charter,'Bitstream Charter','Sitka Text',Cambria,Georgia,serif"),
+    "old-style": Font(
+        "Old style", "'Iowan Old Style','Palatino Linotype','URW Palladio L',P052,serif"
+    ),
+    "slab": Font(
+        "Slab serif",
+        "Rockwell,'Rockwell Nova','Roboto Slab','DejaVu Serif','Sitka Small',serif",
+    ),
+}
+"""Fonts that readers have already: nothing is loaded, from here or from elsewhere."""
 
 _STYLES = {
-    "page": "margin:0;padding:0;background:#f4f5f8;color:#1a1f36;"
-    "font-family:system-ui,-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif",
+    "page": "margin:0;padding:0;background:#f4f5f8;color:#1a1f36;font-family:{font}",
     "frame": "max-width:560px;margin:0 auto;padding:24px 16px",
-    "logo": "display:block;max-height:48px;max-width:200px;margin:0 0 16px;border:0",
-    "name": "font-size:15px;font-weight:700;margin:0 0 16px;color:#545b6e",
+    "head": "margin:0 0 16px;{head}",
+    "logo": "display:block;max-height:48px;max-width:200px;border:0",
+    "name": "font-size:15px;font-weight:700;margin:0;color:{title}",
     "sheet": "background:#ffffff;border-radius:12px;padding:28px;border-top:4px solid {colour}",
     "title": "font-size:21px;line-height:1.3;margin:0 0 16px;overflow-wrap:anywhere",
     "text": "font-size:15px;line-height:1.55;margin:0 0 14px;overflow-wrap:anywhere",
@@ -23,13 +56,24 @@ _STYLES = {
 
 
 class Look:
-    """How each part of an email looks in the site's colour (`#rrggbb`)."""
+    """How each part of an email looks in the site's colours (`#rrggbb`; `bar` behind the name or
+    logo, if the site has one) and font."""
 
-    def __init__(self, colour: str, *, inline: bool) -> None:
-        self._values = {
-            name: style.replace("{colour}", colour).replace("{ink}", _ink_on(colour))
-            for name, style in _STYLES.items()
+    def __init__(
+        self, colour: str, *, inline: bool, bar: str | None = None, font: str = "system"
+    ) -> None:
+        values = {
+            "{colour}": colour,
+            "{ink}": _ink_on(colour),
+            "{font}": FONTS.get(font, FONTS["system"]).stack,
+            "{head}": f"background:{bar};border-radius:12px;padding:12px 16px" if bar else "",
+            "{title}": _ink_on(bar) if bar else "#545b6e",
         }
+        self._values = dict(_STYLES)
+        for place, value in values.items():
+            self._values = {
+                name: style.replace(place, value) for name, style in self._values.items()
+            }
         self._inline = inline
 
     def part(self, name: str) -> str:

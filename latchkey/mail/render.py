@@ -19,6 +19,7 @@ from latchkey.addresses import digest, mailbox
 from latchkey.languages import _
 from latchkey.mail.letters import SHORT_LIVED, Letter, letter, line
 from latchkey.mail.look import Look
+from latchkey.rules.pictures import of_address
 from latchkey.store.feed.mails import REMINDER, WIN_BACK, OutMail
 from latchkey.store.site_settings import SiteSettings
 from latchkey.store.users.account import OPTIONAL_MAILS
@@ -90,14 +91,19 @@ def _render(
     text = [*body, f"{said.action}: {link}"] if link else body
     text += [said.note] if said.note else []
     text += [f"-- \n{line(site.name)}, {public_url}"]
+    text += [f"{line(each['name'])}: {each['url']}" for each in site.links]
     text += [f"{_('Unsubscribe from emails like this')}: {unsubscribe}"] if unsubscribe else []
-    inline, sheet = Look(site.colour, inline=True), Look(site.colour, inline=False)
+    inline, sheet = (
+        Look(site.colour, inline=inline, bar=site.bar_colour, font=site.font)
+        for inline in (True, False)
+    )
     values = {
         "said": said,
         "body": body,
         "link": link,
         "unsubscribe": unsubscribe,
         "site": site,
+        "logo": _logo(site, public_url=public_url),
         "public_url": public_url,
         "language": languages.current(),
         "unsubscribe_label": _("Unsubscribe from emails like this"),
@@ -213,6 +219,13 @@ def _link(mail: OutMail, said: Letter, *, public_url: str, secrets: tuple[str, .
         issued_at=mail.issued_at.timestamp(),
     )
     return f"{public_url}/login/{token}?next={quote(said.path, safe='/')}"
+
+
+def _logo(site: SiteSettings, *, public_url: str) -> str | None:
+    """The logo's address. An uploaded one has an address at which there is always the present logo:
+    an email is still read when the logo is another."""
+    uploaded = of_address(site.logo_url)
+    return f"{public_url}/logo.png?v={uploaded.digest[:12]}" if uploaded else site.logo_url
 
 
 def _html(look: Look, values: dict[str, object]) -> str:

@@ -1,6 +1,6 @@
 """The site's settings in the database: name and colours, email, portal, visitors."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,8 +12,11 @@ KEY = "site"
 
 @dataclass(frozen=True)
 class SiteSettings:
-    """`language` is that of people whose own isn't known. `colour` is `#rrggbb`. `mail_from` is an
-    address, None for LATCHKEY_MAIL_FROM.
+    """`language` is that of people whose own isn't known. `logo_url` and `icon_url` are addresses,
+    or paths of uploaded pictures. `colour` is `#rrggbb`, and so is `bar_colour`, that of the bar at
+    the top of members' pages and emails; None for none. `font` is a key of `web.theme.FONTS`.
+    `links` stand at the foot of members' pages and emails, each with a `name` and a `url`.
+    `mail_from` is an address, None for LATCHKEY_MAIL_FROM.
 
     `login_mail` sends login instructions to every new user; `cancellation_mail` and `payment_mail`
     inform members about their billing, and `abandoned_mail` reminds those who agreed of a checkout
@@ -28,7 +31,11 @@ class SiteSettings:
     name: str = "Latchkey"
     language: str = "en"
     logo_url: str | None = None
+    icon_url: str | None = None
     colour: str = "#3d4ed8"
+    bar_colour: str | None = None
+    font: str = "system"
+    links: Sequence[Mapping[str, str]] = ()
     public_content: bool = False
     sender_name: str | None = None
     mail_from: str | None = None

@@ -258,10 +258,10 @@ async def test_the_menu_on_a_phone_without_javascript(
 
 async def test_a_colour_reaches_the_buttons(shared: Latchkey, page: Page) -> None:
     await sign_in(page, shared)
-    await page.goto(f"{shared.url}/admin/settings")
+    await page.goto(f"{shared.url}/admin/settings/brand")
     button = page.get_by_role("button", name="Save")
     for colour, shown in (("#1b7f3b", "rgb(27, 127, 59)"), ("#3d4ed8", "rgb(61, 78, 216)")):
-        await page.get_by_label("Colour").fill(colour)
+        await page.get_by_label("Colour", exact=True).fill(colour)
         await follow(button)
         await expect(page.get_by_text("Saved.")).to_be_visible()
         await expect(button).to_have_css("background-color", shown)

@@ -33,12 +33,13 @@ async def test_site_settings_show_everywhere_at_once(shared: Latchkey) -> None:
         await admin.sign_in()
         before = await shared.pool.fetchval("select value from site_settings where key = 'site'")
         try:
-            fields: dict[str, Any] = {"name": "Sailing <School>", "colour": "#FFEE00"}
-            await admin.send("/admin/settings", **fields)
+            await admin.send("/admin/settings", name="Sailing <School>")
+            fields: dict[str, Any] = {"colour": "#FFEE00", "font": "serif"}
+            await admin.send("/admin/settings/brand", **fields)
             page = (await admin.get("/admin")).text
             assert "<span>Sailing &lt;School&gt;</span>" in page
             assert "/theme.css?colour=ffee00" in page
-            answer = await admin.send("/admin/settings", expect=422, name="x", colour="red")
+            answer = await admin.send("/admin/settings/brand", expect=422, colour="red")
             assert 'id="colour-error"' in answer.text
             assert "a colour such as" in answer.text
             sheet = await visitor.get("/theme.css?colour=ffee00")

@@ -266,7 +266,7 @@ async def test_a_change_and_its_line_are_one(site: Latchkey) -> None:
         (f"/admin/users/{member}", f"/admin/notes/{note}/delete", {}),
         (f"/admin/grants/{grant['id']}/end", "", {}),
         (f"/admin/users/{member}/erase", "", {}),
-        ("/admin/settings", "", {"name": "Atomic site", "colour": "#3d4ed8"}),
+        ("/admin/settings", "", {"name": "Atomic site"}),
         (
             "/admin/settings/team",
             "",

@@ -118,6 +118,7 @@ SUBPAGES = (
     Entry("/admin/first-steps", "First steps", "check", "set up getting started guide begin"),
     Entry("/admin/products/categories", "Categories", "collection", "products groups"),
     Entry("/admin/subscriptions/second", "Second subscriptions", "clock", "twice double paid"),
+    Entry("/admin/settings/brand", "Brand", "page", "logo favicon colours font footer imprint"),
     Entry("/admin/settings/team", "Team", "users", "staff owners admins support roles"),
     Entry("/admin/settings/team/second-factor", "Second factors", "key", "2fa two-factor passkeys"),
     Entry("/admin/mails/settings", "Email settings", "mail", "sender reply from templates"),

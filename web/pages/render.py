@@ -15,6 +15,7 @@ from latchkey import languages
 from latchkey.addresses import masked
 from latchkey.rules import pictures, remedies
 from latchkey.rules.plurals import counted, noun
+from web import theme
 from web.pages.icons import ICONS
 from web.pages.navigation import Group
 from web.security import CSRF_FIELD, csrf_token, remember_csrf
@@ -64,7 +65,11 @@ def text_of(request: Request, template: str, **values: Any) -> str:
         menu=_menu(request),
         site_name=site.look.name,
         site_logo=site.look.logo_url,
-        site_colour=site.look.colour,
+        site_icon=site.look.icon_url,
+        site_links=site.look.links,
+        theme_address=theme.address(
+            site.look.colour, bar=site.look.bar_colour, font=site.look.font
+        ),
         alarms=getattr(request.state, "alarms", None),
         notice=labels.notice(request.query_params.get("done", "")),
         language=languages.current(),

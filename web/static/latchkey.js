@@ -226,10 +226,25 @@ function showChosen(field, input) {
   reader.readAsDataURL(file);
 }
 
+/** The samples of the brand page follow its fields. */
+function showBrand(form) {
+  const sheet = document.querySelector("link[data-sample]");
+  form.addEventListener("input", (event) => {
+    if (event.target.name === "bar_colour") form.elements.bar.checked = true;
+    const { colour, bar, bar_colour, font } = form.elements;
+    const address = new URL(sheet.href);
+    address.searchParams.set("colour", colour.value.slice(1));
+    address.searchParams.set("bar", bar.checked ? bar_colour.value.slice(1) : "");
+    address.searchParams.set("font", font.value);
+    if (address.href !== sheet.href) sheet.href = address.href;
+  });
+}
+
 function enhance(root) {
   localTimes(root);
   copyTexts(root);
   for (const form of root.querySelectorAll("form[method=post]")) sendOnce(form);
+  for (const form of root.querySelectorAll("form[data-brand]")) showBrand(form);
   for (const field of root.querySelectorAll("[data-drop]")) acceptDrops(field);
   for (const form of root.querySelectorAll("form[data-auto]")) sendOnChange(form);
   for (const part of root.querySelectorAll("[data-stream]")) followProgress(part);

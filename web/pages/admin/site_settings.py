@@ -1,6 +1,5 @@
-"""The site's settings: name, logo and colour; the team."""
+"""The site's settings: name, language, visitors; the team."""
 
-import re
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, ValidationError
@@ -11,8 +10,7 @@ from starlette.routing import Route
 from latchkey import languages
 from latchkey.store import site_settings
 from latchkey.store.users import team, users
-from web import theme
-from web.inputs import Email, Input, Name, Url
+from web.inputs import Email, Input, Name
 from web.pages.errors import NotFoundError, errors_of
 from web.pages.guard import admin_page, form, fresh_page, mail_by_hand, redirect, text
 from web.pages.lists import number
@@ -26,25 +24,17 @@ ROLES = {
 }
 
 
-def _colour(value: str) -> str:
-    if not re.fullmatch(r"#[0-9a-fA-F]{6}", value):
-        raise ValueError("must be a colour such as #3d4ed8")
-    return value.lower()
-
-
 def _language(value: str) -> str:
     if value not in languages.LANGUAGES:
         raise ValueError("must be one of the languages in the list")
     return value
 
 
-class Look(Input):
+class SiteForm(Input):
     """What the site settings form sends."""
 
     name: Name
     language: Annotated[str, AfterValidator(_language)]
-    logo_url: Url | None = None
-    colour: Annotated[str, AfterValidator(_colour)]
     public_content: bool
 
 
@@ -56,24 +46,10 @@ class Invitation(Input):
 
 def routes() -> list[Route]:
     return [
-        Route("/theme.css", style_sheet),
         Route("/admin/settings", look, methods=["GET", "POST"]),
         Route("/admin/settings/team", people, methods=["GET", "POST"]),
         Route("/admin/settings/team/{id}", change, methods=["POST"]),
     ]
-
-
-async def style_sheet(request: Request) -> Response:
-    """The site's colour; the URL contains the colour, so browsers can cache it."""
-    try:
-        colour = _colour("#" + request.query_params.get("colour", ""))
-    except ValueError:
-        colour = theme.DEFAULT
-    return Response(
-        theme.style_sheet(colour),
-        media_type="text/css",
-        headers={"Cache-Control": "public, max-age=31536000, immutable"},
-    )
 
 
 @admin_page
@@ -87,12 +63,10 @@ async def look(request: Request) -> Response:
     values: dict[str, Any] = {
         "name": text(fields, "name"),
         "language": text(fields, "language") or site.look.language,
-        "logo_url": text(fields, "logo_url") or None,
-        "colour": text(fields, "colour"),
         "public_content": text(fields, "public_content") == "yes",
     }
     try:
-        wanted = Look.model_validate(values)
+        wanted = SiteForm.model_validate(values)
     except ValidationError as error:
         return page(
             request, "admin/site_settings.html", 422, values=values, errors=errors_of(error)
