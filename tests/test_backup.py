@@ -395,7 +395,7 @@ async def test_rows_that_did_not_come_back_are_named(
 
 async def test_latchkeys_own_role_backs_up_and_restores(postgres: Postgres, tmp_path: Path) -> None:
     """A role that owns its database and nothing else, with an audit log that another role owns, as
-    docs/operating.md has it."""
+    docs/security.md has it."""
     role, owner = f"app_{secrets.token_hex(4)}", f"owner_{secrets.token_hex(4)}"
     databases = [await postgres.create_empty() for _ in range(2)]
     admin = await asyncpg.connect(databases[0])
@@ -405,8 +405,8 @@ async def test_latchkeys_own_role_backs_up_and_restores(postgres: Postgres, tmp_
         await admin.execute(f"alter database {name} owner to {role}")
     first, second = (dsn.replace("//postgres@", f"//{role}@") for dsn in databases)
     await migrate(first)
-    operating = (Path(__file__).parents[1] / "docs" / "operating.md").read_text()
-    found = re.search(r"```sql\n(create role audit_owner.*?)```", operating, re.S)
+    security = (Path(__file__).parents[1] / "docs" / "security.md").read_text()
+    found = re.search(r"```sql\n(create role audit_owner.*?)```", security, re.S)
     assert found
     await admin.execute(
         found[1].replace("audit_owner", owner).replace("to latchkey;", f"to {role};")

@@ -24,7 +24,7 @@ A_FEW_TIMES = RetryPolicy(maximum_attempts=6, maximum_interval=timedelta(seconds
 BEHIND_THE_LIVING = Priority(priority_key=3)
 
 CHORES_FIRST = "chores-first"
-"""The id of a change of commands: see docs/operating.md, Changing workflow code."""
+"""The id of a change of commands: see CONTRIBUTING.md, Changing workflow code."""
 
 
 @workflow.defn(name=contracts.CATCH_UP)

@@ -20,10 +20,10 @@ with workflow.unsafe.imports_passed_through():
 SOON = timedelta(seconds=1)
 
 LOOK_BEFORE_ENDING = "look-before-ending"
-"""The id of a change of commands: see docs/operating.md, Changing workflow code."""
+"""The id of a change of commands: see CONTRIBUTING.md, Changing workflow code."""
 
 READ_AT_ONCE = "read-at-once"
-"""The id of a change of commands: see docs/operating.md, Changing workflow code."""
+"""The id of a change of commands: see CONTRIBUTING.md, Changing workflow code."""
 
 
 @dataclass(frozen=True)

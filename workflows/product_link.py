@@ -39,7 +39,7 @@ A_FEW_TIMES = RetryPolicy(maximum_attempts=4)
 TRY_AGAIN = timedelta(minutes=1)
 
 SAYS_WHAT_IT_WAITS_FOR = "says-what-it-waits-for"
-"""The id of a change of commands: see docs/operating.md, Changing workflow code."""
+"""The id of a change of commands: see CONTRIBUTING.md, Changing workflow code."""
 
 
 @workflow.defn(name=contracts.PRODUCT_LINK)

@@ -41,7 +41,7 @@ MOST_UNSEEN = 1000
 """How many objects missing from the lists are read one by one; the next run continues."""
 
 WALKS_INVOICES = "walks-invoices"
-"""The id of a change of commands: see docs/operating.md, Changing workflow code."""
+"""The id of a change of commands: see CONTRIBUTING.md, Changing workflow code."""
 
 
 @workflow.defn(name=contracts.RECONCILIATION)

@@ -9,7 +9,7 @@ from tests.drill.programs import HERE
 
 COMMIT = "243e45e9809d0679f16104d6d13d6a6ae8254858"
 """What may run beside this release: its workflows can continue what those of this release began.
-Release 0.1.0 can't (docs/operating.md). The next release takes its predecessor's tag."""
+Release 0.1.0 can't (CONTRIBUTING.md). The next release takes its predecessor's tag."""
 
 
 def _git(*arguments: str) -> subprocess.CompletedProcess[bytes]:

@@ -1,4 +1,4 @@
-"""The audit log under an owner of its own, as docs/operating.md sets it up."""
+"""The audit log under an owner of its own, as docs/security.md sets it up."""
 
 import re
 import secrets
@@ -14,7 +14,7 @@ from latchkey.store.pool import Pool, create_pool
 
 pytestmark = pytest.mark.anyio
 
-DOCS = Path(__file__).parents[2] / "docs" / "operating.md"
+DOCS = Path(__file__).parents[2] / "docs" / "security.md"
 OWNED = (
     "table audit_log",
     "function audit_forget(interval, integer)",
