@@ -97,8 +97,6 @@ def move(running: Stack, client: httpx.Client, count: int) -> None:
     timed.wait(here, "Nobody was emailed.")
     timed.done("imported")
     timed.end(count)
-    found = running.api("GET", f"/products/{products[0]}")
-    print(f"         {found.get('members', '?')} members of the first product", flush=True)
 
 
 def _field(client: httpx.Client, page: str, name: str) -> str:

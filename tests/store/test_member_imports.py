@@ -278,7 +278,12 @@ async def test_who_pays_by_stripe_keeps_it_by_that(pool: Pool) -> None:
         gold = await product(connection, "Gold")
         await stripe(connection, gold)
         found = await upload(connection, text)
+        silver = await product(connection, "Silver")
+        await check(connection, found, {"": silver})
+        (buyers,) = await member_imports.unlinked(connection, await read(connection, found.id))
+        assert (buyers.product_id, buyers.lines) == (silver, 6)
         figures = await check(connection, found, {"": gold})
+        assert await member_imports.unlinked(connection, await read(connection, found.id)) == []
         expected: Sequence[Any] = [(outcome, match) for _, _, outcome, match in lines]
         assert await outcomes(connection, found.id) == expected
         assert (figures.by_subscription, figures.by_customer, figures.by_address) == (2, 1, 2)

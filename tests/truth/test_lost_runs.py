@@ -60,15 +60,25 @@ async def test_what_temporal_lost_is_started_again(site: Latchkey) -> None:
         " where target_id = $1",
         made[1]["id"],
     )
+    await site.pool.execute(
+        """
+        insert into member_imports (id, file_name, encoding, delimiter, heading, lines, columns,
+                                    state, run)
+        values ('imp_lost', 'a.csv', 'utf-8', ',', '{email}', 1, '{email}', 'running', 3);
+        insert into member_import_lines (import_id, line, cells)
+        values ('imp_lost', 2, '{moved@runs.example}');
+        """
+    )
     before = lost()
     await site.start_worker()
     await until(all_run, "what was lost runs again")
-    assert lost() == before + 5, "three subscriptions, a link, and a change of the policy"
+    assert lost() == before + 6, "three subscriptions, a link, a policy and an import"
 
     async def applied() -> bool:
         done = await site.pool.fetchval("select bool_and(state = 'done') from policy_changes")
+        moved = await site.pool.fetchval("select state = 'done' from member_imports")
         handled = await site.pool.fetchval("select bool_and(state = 'handled') from events")
-        return bool(done and handled)
+        return bool(done and moved and handled)
 
     await until(applied, "what was being done goes on, without waiting for its events' next turn")
     await site.stripe.delete(f"subscriptions/{made[0]['id']}")

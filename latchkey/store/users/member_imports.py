@@ -125,6 +125,14 @@ class ProductFigures:
 
 
 @dataclass(frozen=True)
+class ProductLines:
+    """How many lines are about a product."""
+
+    product_id: str
+    lines: int
+
+
+@dataclass(frozen=True)
 class ImportLine:
     """A line and what comes of it. `user_id` is who has its address now, if anybody has."""
 
@@ -418,6 +426,27 @@ async def by_product(connection: Connection, import_id: str) -> list[ProductFigu
         import_id,
     )
     return [ProductFigures(**dict(row)) for row in rows]
+
+
+async def unlinked(connection: Connection, found: MemberImport) -> list[ProductLines]:
+    """The products that people are given although their lines name a Stripe customer or
+    subscription: they aren't linked, so nothing here knows whether these people pay."""
+    places = [
+        found.columns.index(column) + 1
+        for column in (Column.CUSTOMER, Column.SUBSCRIPTION)
+        if column in found.columns
+    ]
+    rows = await connection.fetch(
+        """
+        select product_id, count(*) as lines from member_import_lines
+         where import_id = $1 and outcome = 'given'
+           and exists (select from unnest($2::integer[]) at where cells[at] ~ '^(cus|sub)_')
+         group by product_id order by lines desc, product_id
+        """,
+        found.id,
+        places,
+    )
+    return [ProductLines(**dict(row)) for row in rows]
 
 
 async def lines(

@@ -171,6 +171,7 @@ async def show(request: Request) -> Response:
         figures = await member_imports.figures(connection, found)
         given = await member_imports.by_product(connection, found.id)
         wanted = {product for product in found.plans.values() if product}
+        unlinked = await member_imports.unlinked(connection, found)
         importing = await links.importing(connection, sorted(wanted))
         welcome = 0
         if found.state == ImportState.DONE and found.mailed_at is None:
@@ -186,6 +187,7 @@ async def show(request: Request) -> Response:
         matches=_matches(figures),
         given=given,
         names=names,
+        unlinked=unlinked,
         importing=[names.get(product, product) for product in importing],
         welcome=welcome,
         per_hour=look.spread_per_hour,
