@@ -135,9 +135,12 @@ def build_workers(
     outgoing: OutgoingHttp,
 ) -> tuple[Worker, Worker, Worker]:
     """The workers of the main queue, of the Stripe queue, whose rate limit applies cluster-wide,
-    and of outgoing webhooks, which may hang without keeping the others from working."""
+    and of outgoing webhooks, which may hang without keeping the others from working. Without the
+    release, each start would read the code of all modules to make up a name for it."""
     main, stripe = _activities(client, deps, settings)
     webhooks = WebhookActivities(deps, outgoing, public_url=settings.public_url)
+    versioned = version_of(settings)
+    release = installed_version("latchkey")
     return (
         Worker(
             client,
@@ -145,7 +148,8 @@ def build_workers(
             workflows=WORKFLOWS,
             activities=main,
             workflow_runner=workflow_runner(),
-            deployment_config=version_of(settings),
+            deployment_config=versioned,
+            build_id=None if versioned else release,
             tuner=tuner(settings),
             max_cached_workflows=settings.worker_cache,
             workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
@@ -157,6 +161,7 @@ def build_workers(
             client,
             task_queue=contracts.STRIPE_QUEUE,
             activities=stripe,
+            build_id=release,
             max_concurrent_activities=STRIPE_SLOTS,
             max_task_queue_activities_per_second=settings.stripe_rate,
             activity_task_poller_behavior=PollerBehaviorAutoscaling(),
@@ -167,6 +172,7 @@ def build_workers(
             client,
             task_queue=contracts.WEBHOOK_QUEUE,
             activities=[webhooks.send],
+            build_id=release,
             activity_task_poller_behavior=PollerBehaviorAutoscaling(),
             graceful_shutdown_timeout=GRACE,
             interceptors=[LogFields(), Heartbeats()],

@@ -7,12 +7,17 @@ import signal
 from importlib.metadata import version
 
 import pytest
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.common import VersioningBehavior
 from temporalio.worker import FixedSizeSlotSupplier, ResourceBasedSlotSupplier
 
 import worker
+from latchkey import contracts
 from latchkey.serving import YOUNG_OBJECTS
 from latchkey.settings import Settings
+from tests.harness import Latchkey, until
 
 
 def test_workers_have_versions_only_if_asked() -> None:
@@ -25,6 +30,24 @@ def test_workers_have_versions_only_if_asked() -> None:
     assert asked.default_versioning_behavior is VersioningBehavior.AUTO_UPGRADE, (
         "runs last for years: none may be left to a release that doesn't run any more"
     )
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "queue", [contracts.MAIN_QUEUE, contracts.STRIPE_QUEUE, contracts.WEBHOOK_QUEUE]
+)
+async def test_temporal_is_told_the_release_of_a_worker(shared: Latchkey, queue: str) -> None:
+    asked = DescribeTaskQueueRequest(
+        namespace=shared.namespace,
+        task_queue=TaskQueue(name=queue),
+        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+    )
+
+    async def polling() -> set[str]:
+        answer = await shared.temporal.workflow_service.describe_task_queue(asked)
+        return {poller.worker_version_capabilities.build_id for poller in answer.pollers}
+
+    assert await until(polling, f"a worker asks for work of {queue}") == {version("latchkey")}
 
 
 @pytest.mark.parametrize("slots", ["fixed", "by-resources"])
