@@ -68,6 +68,7 @@ class Settings(BaseSettings):
     admin_email: str | None = Field(None, alias="LATCHKEY_ADMIN_EMAIL")
     admin_password: SecretStr | None = Field(None, alias="LATCHKEY_ADMIN_PASSWORD")
     api_token: SecretStr | None = Field(None, alias="LATCHKEY_API_TOKEN", min_length=16)
+    file_mib: int = Field(25, alias="LATCHKEY_FILE_MIB", ge=1, le=500)
     member_idle_days: int = Field(30, alias="LATCHKEY_MEMBER_IDLE_DAYS", ge=1, le=400)
     member_session_days: int = Field(90, alias="LATCHKEY_MEMBER_SESSION_DAYS", ge=1, le=400)
     staff_idle_hours: int = Field(12, alias="LATCHKEY_STAFF_IDLE_HOURS", ge=1, le=9600)

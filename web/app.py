@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -22,7 +22,7 @@ from latchkey.serving import Drain
 from latchkey.settings import Settings, load_settings
 from latchkey.store.pool import create_pool
 from latchkey.vault import Vault
-from web import api, forward_auth, health, oauth, pages, pictures
+from web import api, downloads, forward_auth, health, oauth, pages, pictures
 from web.bodies import BoundedBodies
 from web.hosts import KnownHosts
 from web.measuring import Measured
@@ -129,7 +129,13 @@ def create_app(settings: Settings | None = None, drain: Drain | None = None) -> 
             Mount("/static", StaticAssets(directory=Path(__file__).with_name("static"))),
             *pages.routes(),
         ],
-        middleware=[Middleware(GZipMiddleware, minimum_size=1000)],
+        middleware=[
+            Middleware(
+                GZipMiddleware,
+                minimum_size=1000,
+                exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, downloads.FILE_TYPE),
+            )
+        ],
         exception_handlers=pages.exception_handlers(),
     )
     outer = _WebProcess(

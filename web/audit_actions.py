@@ -135,6 +135,8 @@ PAGES: dict[str, A | None] = {
     "POST /admin/products/{id}/lessons/new": A.LESSONS_CHANGED,
     "POST /admin/products/{id}/lessons/{lesson}": A.LESSONS_CHANGED,
     "POST /admin/products/{id}/lessons/{lesson}/move": A.LESSONS_CHANGED,
+    "POST /admin/products/{id}/lessons/{lesson}/files": A.LESSONS_CHANGED,
+    "POST /admin/products/{id}/lessons/{lesson}/files/{file}/delete": A.LESSONS_CHANGED,
     "POST /admin/products/{id}/lessons/{lesson}/delete": A.LESSON_DELETED,
     "POST /admin/products/{id}/settings": A.PRODUCT_CHANGED,
     "POST /admin/products/{id}/delete": A.PRODUCT_DELETED,

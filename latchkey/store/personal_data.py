@@ -175,6 +175,8 @@ KEPT: Mapping[str, str] = {
     "chores": "name position done_at",
     "collection_products": "collection_id product_id added_at",
     "collections": "id name description created_at",
+    "lesson_file_parts": "file_id part body",
+    "lesson_files": "id lesson_id name size digest created_at",
     "lesson_marks": "user_id lesson_id done_at",
     "lessons": (
         "id product_id position title body video_url released_after_days status created_at"

@@ -1121,6 +1121,22 @@ UNION ALL
   GROUP BY p.id
  HAVING (count(n.obstacle) = count(*));
 
+CREATE TABLE lesson_file_parts (
+    file_id text NOT NULL,
+    part integer NOT NULL,
+    body bytea NOT NULL
+);
+ALTER TABLE ONLY lesson_file_parts ALTER COLUMN body SET STORAGE EXTERNAL;
+
+CREATE TABLE lesson_files (
+    id text NOT NULL,
+    lesson_id text NOT NULL,
+    name text NOT NULL,
+    size bigint NOT NULL,
+    digest bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
 CREATE TABLE lesson_marks (
     user_id bigint NOT NULL,
     lesson_id text NOT NULL,
@@ -2434,6 +2450,12 @@ ALTER TABLE ONLY grants
 ALTER TABLE ONLY idempotency_keys
     ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (token, key);
 
+ALTER TABLE ONLY lesson_file_parts
+    ADD CONSTRAINT lesson_file_parts_pkey PRIMARY KEY (file_id, part);
+
+ALTER TABLE ONLY lesson_files
+    ADD CONSTRAINT lesson_files_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY lesson_marks
     ADD CONSTRAINT lesson_marks_pkey PRIMARY KEY (user_id, lesson_id);
 
@@ -2798,6 +2820,8 @@ CREATE INDEX grants_live_members ON grants USING btree (product_id, user_id) INC
 
 CREATE UNIQUE INDEX grants_one_live_per_source ON grants USING btree (user_id, product_id, source, source_id) WHERE (ended_at IS NULL);
 
+CREATE INDEX lesson_files_lesson_id ON lesson_files USING btree (lesson_id);
+
 CREATE INDEX lesson_marks_lesson_id ON lesson_marks USING btree (lesson_id);
 
 CREATE INDEX lessons_product_id ON lessons USING btree (product_id, "position");
@@ -3138,6 +3162,12 @@ ALTER TABLE ONLY grants
 
 ALTER TABLE ONLY grants
     ADD CONSTRAINT grants_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id);
+
+ALTER TABLE ONLY lesson_file_parts
+    ADD CONSTRAINT lesson_file_parts_file_id_fkey FOREIGN KEY (file_id) REFERENCES lesson_files(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY lesson_files
+    ADD CONSTRAINT lesson_files_lesson_id_fkey FOREIGN KEY (lesson_id) REFERENCES lessons(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY lesson_marks
     ADD CONSTRAINT lesson_marks_lesson_id_fkey FOREIGN KEY (lesson_id) REFERENCES lessons(id) ON DELETE CASCADE;

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import FilePayload, Page, expect
 
 from latchkey import signin_links
 from tests.browser.conftest import OpenPage, follow, press, sign_in
@@ -38,6 +38,14 @@ async def test_an_owner_writes_lessons_and_a_member_goes_through_them(
     await press(page, "Move The eye splice up")
     await expect(page.locator("tbody tr").first).to_contain_text("The eye splice")
     await follow(page.get_by_role("link", name="Wire rope"))
+    worksheet: FilePayload = {
+        "name": "worksheet.pdf",
+        "mimeType": "application/pdf",
+        "buffer": b"%PDF-1.7",
+    }
+    await page.get_by_label("Add a file").set_input_files(worksheet)
+    await press(page, "Add file")
+    await expect(page.locator("#files").get_by_text("worksheet.pdf")).to_be_visible()
     await shot(page, "admin-lesson")
 
     theirs = await open_page(viewport={"width": 320, "height": 800}, java_script_enabled=False)
@@ -65,6 +73,10 @@ async def test_an_owner_writes_lessons_and_a_member_goes_through_them(
     await theirs.reload()
     await follow(theirs.get_by_role("link", name="Continue"))
     await expect(theirs.get_by_role("heading", name="Wire rope")).to_be_visible()
+    await shot(theirs, "lesson-files")
+    async with theirs.expect_download() as saved:
+        await theirs.get_by_role("link", name="worksheet.pdf").click()
+    assert (await saved.value).suggested_filename == "worksheet.pdf"
     await press(theirs, "Mark as done")
     await expect(theirs.get_by_text("You've done all lessons.")).to_be_visible()
     await shot(theirs, "lessons-done")

@@ -89,6 +89,12 @@ async def _by_hand(owner: Visitor, product: str, member: int, price: str) -> Non
             released_after_days=after,
             status="live",
         )
+    listed = (await owner.get(f"/admin/products/{product}/lessons")).text
+    lesson = re.findall(r'<tr id="(les_\w+)"', listed)[0]
+    here = f"/admin/products/{product}/lessons/{lesson}"
+    token = re.findall(r'name="csrf_token" value="(\w+)"', (await owner.get(here)).text)[0]
+    file = (f"{HOSTILE} {LONG}.pdf", b"%PDF-1.7")
+    await owner.client.post(f"{here}/files", data={"csrf_token": token}, files={"file": file})
     await owner.send("/admin/tokens", expect=200, name=HOSTILE)
     await owner.send(
         "/admin/clients/new",

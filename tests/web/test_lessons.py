@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator
 from html import unescape
 from typing import Any
 
+import httpx
 import pytest
 
+from latchkey.store.products import lesson_files
 from tests.harness import Latchkey
 from tests.web.pages import Visitor, visit
 
@@ -209,3 +211,90 @@ async def test_admins_order_preview_change_and_delete(shared: Latchkey, admin: V
     await admin.get(f"/admin/products/{elsewhere}/lessons/{ids[1]}", 404)
     taken = await write(admin, elsewhere, "Les taken", 404, lesson_id=ids[1])
     assert taken not in (await admin.get(f"/admin/products/{elsewhere}/lessons")).text
+
+
+async def upload(
+    admin: Visitor, address: str, name: str, body: bytes, expect: int = 303
+) -> httpx.Response:
+    found = re.search(r'name="csrf_token" value="([0-9a-f]+)"', (await admin.get(address)).text)
+    assert found
+    answer = await admin.client.post(
+        f"{address}/files", data={"csrf_token": found[1]}, files={"file": (name, body)}
+    )
+    assert answer.status_code == expect, answer.text
+    return answer
+
+
+async def test_members_download_a_lessons_files_in_whole_or_in_part(
+    shared: Latchkey, admin: Visitor, visitor: Visitor
+) -> None:
+    product = await shared.product("Les files")
+    lesson = await write(admin, product, "Les with files")
+    office = f"/admin/products/{product}/lessons/{lesson}"
+    body = bytes(range(256)) * 2300
+    await upload(admin, office, "../../knots <b>ä\u202e.html", body)
+    reader = await member(shared, visitor, product, "downloads")
+    here = f"/products/les-files/lessons/{lesson}"
+    text = (await visitor.get(here)).text
+    assert "../knots" not in text
+    assert "589 kB" in text
+    found = re.search(rf'download href="({here}/files/fil_\w+)">knots &lt;b&gt;ä', text)
+    assert found, text
+    whole = await visitor.get(found[1])
+    assert whole.content == body
+    assert whole.headers["content-type"] == "application/octet-stream"
+    assert whole.headers["content-disposition"].startswith("attachment; filename*=UTF-8''knots%20")
+    assert whole.headers["x-content-type-options"] == "nosniff"
+    assert whole.headers["content-length"] == str(len(body))
+    assert "content-encoding" not in whole.headers
+    tag = whole.headers["etag"]
+    for header, first, last in (
+        ("bytes=262140-262150", 262140, 262150),
+        ("bytes=-3", len(body) - 3, len(body) - 1),
+        ("bytes=524288-", 524288, len(body) - 1),
+    ):
+        part = await visitor.get(found[1], 206, headers={"range": header, "if-range": tag})
+        assert part.content == body[first : last + 1]
+        assert part.headers["content-range"] == f"bytes {first}-{last}/{len(body)}"
+    other = await visitor.get(found[1], headers={"range": "bytes=0-1", "if-range": '"other"'})
+    assert other.content == body
+    beyond = await visitor.get(found[1], 416, headers={"range": f"bytes={len(body)}-"})
+    assert beyond.headers["content-range"] == f"bytes */{len(body)}"
+    head = await visitor.client.head(found[1])
+    assert (head.status_code, head.headers["content-length"]) == (200, str(len(body)))
+
+    await shared.pool.execute("update lessons set released_after_days = 2 where id = $1", lesson)
+    locked = await visitor.get(found[1], 403)
+    assert "This lesson opens on" in locked.text
+    await shared.pool.execute("update lessons set released_after_days = 0 where id = $1", lesson)
+    await shared.pool.execute("update grants set ended_at = now() where user_id = $1", reader)
+    assert "Your access has ended" in (await visitor.get(found[1], 403)).text
+    elsewhere = await write(admin, product, "Les without files")
+    file = found[1].rpartition("/")[2]
+    await admin.get(f"/admin/products/{product}/lessons/{elsewhere}/files/{file}/delete", 404)
+    await admin.send(f"{office}/files/{file}/delete")
+    assert (
+        await shared.pool.fetchval(
+            "select count(*) from lesson_file_parts where file_id = $1", file
+        )
+        == 0
+    )
+
+
+async def test_files_that_cant_be_added_are_refused(
+    shared: Latchkey, admin: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    product = await shared.product("Les refused")
+    lesson = await write(admin, product, "Les refuses files")
+    office = f"/admin/products/{product}/lessons/{lesson}"
+    assert "Choose a file." in (await upload(admin, office, "", b"", 422)).text
+    assert "The file is empty." in (await upload(admin, office, "none.txt", b"", 422)).text
+    most = shared.settings.file_mib * 1024 * 1024
+    large = await upload(admin, office, "large.bin", bytes(most + 1), 422)
+    assert f"larger than {shared.settings.file_mib} MiB" in large.text
+    await upload(admin, office, "larger.bin", bytes(most + 2 * 1024 * 1024), 413)
+    monkeypatch.setattr(lesson_files, "MOST", 1)
+    await upload(admin, office, "one.txt", b"1")
+    assert "up to 1 files" in (await upload(admin, office, "two.txt", b"2", 422)).text
+    kept = "select count(*) from lesson_files where lesson_id = $1"
+    assert await shared.pool.fetchval(kept, lesson) == 1

@@ -60,6 +60,7 @@ OPEN = {
     "/oauth/logout/confirm",
     "/products/{slug}",
     "/products/{slug}/lessons/{lesson}",
+    "/products/{slug}/lessons/{lesson}/files/{file}",
     "/sales/{slug}",
     "/setup/{token}",
     "/theme.css",

@@ -23,6 +23,7 @@ from web.site import site_of
 from web.wording import labels
 from web.wording.amounts import line_money, money, price
 from web.wording.passkeys import passkey_errors
+from web.wording.sizes import file_size
 from web.wording.standing import ended_by, purchase, risk, standing, subscription
 from web.wording.stripe_dashboard import dashboard_address
 from web.wording.times import ago, day, lasting, late, month, when
@@ -149,6 +150,7 @@ _ENVIRONMENT.filters |= {
     "ago": ago,
     "lasting": lasting,
     "masked": masked,
+    "file_size": file_size,
     "price": price,
     "thousands": thousands,
     "strong": _strong,

@@ -1,19 +1,23 @@
-"""A product's lessons: list and order, create, edit with a preview, delete."""
+"""A product's lessons: list and order, create, edit with a preview, delete; their files."""
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from markupsafe import Markup
 from pydantic import BeforeValidator, Field, ValidationError
+from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey.rules.lessons import MOST_DAYS
 from latchkey.store.pool import Connection
-from latchkey.store.products import lessons
+from latchkey.store.products import lesson_files, lessons
+from latchkey.store.products.lesson_files import LessonFile
 from latchkey.store.products.lessons import Lesson
 from latchkey.store.products.products import Product
+from latchkey.texts import visible
 from web import bodies, markdown
 from web.inputs import Input, Markdown, Name, Url
 from web.numbers import number
@@ -52,6 +56,8 @@ def routes() -> list[Route]:
         Route(f"{base}/{{lesson}}", edit, methods=["GET", "POST"]),
         Route(f"{base}/{{lesson}}/move", move, methods=["POST"]),
         Route(f"{base}/{{lesson}}/delete", delete, methods=["GET", "POST"]),
+        Route(f"{base}/{{lesson}}/files", upload, methods=["POST"]),
+        Route(f"{base}/{{lesson}}/files/{{file}}/delete", remove, methods=["GET", "POST"]),
     ]
 
 
@@ -103,15 +109,15 @@ async def edit(request: Request) -> Response:
     async with site_of(request).pool.acquire() as connection:
         product, lesson = await _lesson_of(request, connection)
     if fields is None:
-        return _form_page(request, product, vars(lesson), lesson=lesson)
+        return await _edit_page(request, product, lesson, vars(lesson))
     values = {name: text(fields, name) for name in _FIELDS}
     if text(fields, "do") == "preview":
         preview = await markdown.rendered(values["body"])
-        return _form_page(request, product, values, lesson=lesson, preview=preview)
+        return await _edit_page(request, product, lesson, values, preview=preview)
     try:
         checked = _checked(values)
     except ValidationError as error:
-        return _form_page(request, product, values, errors_of(error), lesson=lesson)
+        return await _edit_page(request, product, lesson, values, errors_of(error))
     async with site_of(request).pool.acquire() as connection, connection.transaction():
         if await lessons.update(connection, product.id, lesson.id, checked) is None:
             raise NotFoundError("This lesson doesn't exist.")
@@ -145,6 +151,65 @@ async def delete(request: Request) -> Response:
     return redirect(f"/admin/products/{product.id}/lessons?done=deleted")
 
 
+@admin_page
+async def upload(request: Request) -> Response:
+    """Add a file. It goes into the database part by part."""
+    most = site_of(request).settings.file_mib * bodies.MIB
+    fields = await form(request, files=1, most=most + bodies.MIB)
+    chosen = fields.get("file")
+    problem = "Choose a file."
+    async with site_of(request).pool.acquire() as connection:
+        product, lesson = await _lesson_of(request, connection)
+    if isinstance(chosen, UploadFile) and chosen.filename:
+        name = visible(re.split(r"[/\\]", chosen.filename)[-1], longest=200) or "file"
+        try:
+            async with site_of(request).pool.acquire() as connection, connection.transaction():
+                await lesson_files.add(
+                    connection, lesson.id, name=name, read=chosen.read, most=most
+                )
+        except lesson_files.FileRefusedError as error:
+            problem = str(error)
+        else:
+            return redirect(f"/admin/products/{product.id}/lessons/{lesson.id}?done=saved#files")
+    return await _edit_page(request, product, lesson, vars(lesson), {"file": problem})
+
+
+@admin_page
+async def remove(request: Request) -> Response:
+    """Asks for confirmation, then deletes a file."""
+    fields = await form(request) if request.method == "POST" else None
+    async with site_of(request).pool.acquire() as connection, connection.transaction():
+        product, lesson = await _lesson_of(request, connection)
+        file = await lesson_files.find(connection, lesson.id, request.path_params["file"])
+        if file is None:
+            raise NotFoundError("This file doesn't exist.")
+        if fields is None:
+            return page(
+                request,
+                "admin/lesson_file_delete.html",
+                product=product,
+                lesson=lesson,
+                file=file,
+            )
+        await lesson_files.delete(connection, lesson.id, file.id)
+    return redirect(f"/admin/products/{product.id}/lessons/{lesson.id}?done=deleted#files")
+
+
+async def _edit_page(
+    request: Request,
+    product: Product,
+    lesson: Lesson,
+    values: dict[str, Any],
+    errors: dict[str, str] | None = None,
+    *,
+    preview: Markup | None = None,
+) -> Response:
+    """The editor of a lesson, with its files."""
+    async with site_of(request).pool.acquire() as connection:
+        files = await lesson_files.of_lesson(connection, lesson.id)
+    return _form_page(request, product, values, errors, lesson=lesson, files=files, preview=preview)
+
+
 async def _lesson_of(request: Request, connection: Connection) -> tuple[Product, Lesson]:
     """The lesson that the URL names, and its product. Raises `NotFoundError`."""
     product = await product_of(request, connection)
@@ -167,6 +232,7 @@ def _form_page(
     *,
     lesson: Lesson | None = None,
     lesson_id: str = "",
+    files: Sequence[LessonFile] = (),
     preview: Markup | None = None,
 ) -> Response:
     """The editor: of a lesson, or of a new one with the given id."""
@@ -177,6 +243,8 @@ def _form_page(
         product=product,
         lesson=lesson,
         lesson_id=lesson_id,
+        files=files,
+        most_mib=site_of(request).settings.file_mib,
         values=values,
         errors=errors or {},
         preview=preview,

@@ -1,6 +1,7 @@
 """The lessons of a product, for those who may open it."""
 
 from datetime import UTC, datetime
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -9,8 +10,9 @@ from starlette.routing import Route
 from latchkey.languages import _
 from latchkey.rules.lessons import LessonStep, following
 from latchkey.store.access import lesson_progress
-from latchkey.store.products import lessons
+from latchkey.store.products import lesson_files, lessons
 from web import markdown
+from web.downloads import download
 from web.pages.errors import NotFoundError
 from web.pages.guard import NotYoursError, form, member_page, reader_page, redirect, text
 from web.pages.member.reading import Reading, opened
@@ -23,6 +25,7 @@ def routes() -> list[Route]:
     return [
         Route(base, show),
         Route(f"{base}/done", mark, methods=["POST"]),
+        Route(f"{base}/files/{{file}}", file),
     ]
 
 
@@ -38,6 +41,7 @@ async def show(request: Request) -> Response:
         return _locked(request, reading, step)
     async with site_of(request).pool.acquire() as connection:
         lesson = await lessons.find(connection, product.id, step.id)
+        files = await lesson_files.of_lesson(connection, step.id)
     if lesson is None:
         raise NotFoundError(_("This lesson doesn't exist."))
     return page(
@@ -46,6 +50,7 @@ async def show(request: Request) -> Response:
         product=product,
         lesson=lesson,
         content=await markdown.rendered(lesson.body),
+        files=files,
         step=step,
         place=place,
         steps=steps,
@@ -76,6 +81,29 @@ async def mark(request: Request) -> Response:
         return redirect(f"{here}/lessons/{step.id}")
     continued = following(steps, now, after=step.id)
     return redirect(f"{here}/lessons/{continued.id}" if continued else f"{here}#lessons")
+
+
+@reader_page
+async def file(request: Request) -> Response:
+    """A lesson's file, for those who may read the lesson now."""
+    reading = await opened(request)
+    if isinstance(reading, Response):
+        return reading
+    steps, place = await _place(request, reading)
+    if not steps[place].is_open(datetime.now(UTC)):
+        return _locked(request, reading, steps[place])
+    pool = site_of(request).pool
+    async with pool.acquire() as connection:
+        found = await lesson_files.find(connection, steps[place].id, request.path_params["file"])
+    if found is None:
+        raise NotFoundError(_("This file doesn't exist."))
+    return download(
+        request,
+        name=found.name,
+        size=found.size,
+        digest=found.digest,
+        content=partial(lesson_files.content, pool, found),
+    )
 
 
 async def _place(request: Request, reading: Reading) -> tuple[list[LessonStep], int]:
