@@ -641,6 +641,8 @@ class Latchkey:
 
     async def tell(self) -> None:
         """Print what isn't done, for a test that has failed."""
+        if self._worker and self._worker.done() and not self._worker.cancelled():
+            print(f"The site's worker has ended: {self._worker.exception()!r}")  # noqa: T201
         print("What the site has left to do:")  # noqa: T201
         for query in LEFT:
             for row in await self.pool.fetch(query):

@@ -10,8 +10,10 @@ import pytest
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.bridge.proto.activity_task import Cancel
 from temporalio.common import VersioningBehavior
 from temporalio.worker import FixedSizeSlotSupplier, ResourceBasedSlotSupplier
+from temporalio.worker._activity import _ActivityWorker
 
 import worker
 from latchkey import contracts
@@ -48,6 +50,13 @@ async def test_temporal_is_told_the_release_of_a_worker(shared: Latchkey, queue:
         return {poller.worker_version_capabilities.build_id for poller in answer.pollers}
 
     assert await until(polling, f"a worker asks for work of {queue}") == {version("latchkey")}
+
+
+def test_an_activity_that_ended_before_its_cancellation_ends_no_worker() -> None:
+    """The SDK warns of it. In tests a warning is an error, which nothing there catches."""
+    ended = _ActivityWorker.__new__(_ActivityWorker)
+    ended._running_activities = {}
+    ended._handle_cancel_activity_task(b"local activity", Cancel())
 
 
 @pytest.mark.parametrize("slots", ["fixed", "by-resources"])
