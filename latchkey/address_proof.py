@@ -9,6 +9,9 @@ says nothing about this site, even where requests are led to it.
 
 import asyncio
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from secrets import token_urlsafe
 
 import httpx
@@ -27,38 +30,62 @@ LONGEST_ANSWER = 1024
 _PROOF = re.compile(r"[\w-]{1,64}", re.ASCII)
 
 
+@dataclass(frozen=True)
+class AddressAnswer:
+    """What answers at an address: its status, the beginning of its body, and where it redirects
+    to."""
+
+    status: int
+    body: bytes
+    location: str = ""
+
+
 async def leads_here(pool: Pool, settings: Settings) -> bool | None:
     """Whether the public URL leads to the database of `pool`. None if nobody answers there who has
     the site's secret."""
     if settings.secret is None:
         return None
+    async with proving(pool) as proof:
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                answer = await ask(settings.public_url, proof)
+        except (httpx.HTTPError, OSError, ValueError):
+            return None
+        return read(settings, proof, answer)
+
+
+@asynccontextmanager
+async def proving(pool: Pool) -> AsyncIterator[str]:
+    """A proof that is in the database meanwhile."""
     proof = token_urlsafe(24)
     async with pool.acquire() as connection:
         await site_identity.prove(connection, proof)
     try:
-        return await _ask(settings, proof)
+        yield proof
     finally:
         async with pool.acquire() as connection:
             await site_identity.forget_proof(connection, proof)
 
 
-async def _ask(settings: Settings, proof: str) -> bool | None:
-    url = settings.public_url
+def read(settings: Settings, proof: str, answer: AddressAnswer) -> bool | None:
+    """Whether an answer says that the proof is in the database. None if it isn't signed with the
+    site's secret."""
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            signature = orjson.loads(await _get(f"{url.rstrip('/')}{PATH}", proof))["signature"]
-    except (httpx.HTTPError, OSError, ValueError, TypeError, KeyError):
+        signature = orjson.loads(answer.body)["signature"]
+    except (ValueError, TypeError, KeyError):
         return None
     vault = Vault(settings.require_secrets())
     for here in (True, False):
-        valid = vault.signatures(_statement(url, proof, here=here), Purpose.ADDRESS_PROOF)
-        if signature in valid:
+        statement = _statement(settings.public_url, proof, here=here)
+        if signature in vault.signatures(statement, Purpose.ADDRESS_PROOF):
             return here
     return None
 
 
-async def _get(address: str, proof: str) -> bytes:
-    """The beginning of what an address answers. Redirects aren't followed."""
+async def ask(url: str, proof: str) -> AddressAnswer:
+    """Ask whoever answers at a site's address. Redirects aren't followed. Raises
+    `httpx.HTTPError`."""
+    address = f"{url.rstrip('/')}{PATH}"
     encrypted = address.startswith("https:")
     """Loading certificates takes longer than the request."""
     body = bytearray()
@@ -72,7 +99,9 @@ async def _get(address: str, proof: str) -> bytes:
             body += part
             if len(body) > LONGEST_ANSWER:
                 break
-    return bytes(body)
+        return AddressAnswer(
+            response.status_code, bytes(body), response.headers.get("location", "")
+        )
 
 
 def is_proof(text: str) -> bool:

@@ -6,7 +6,7 @@ from latchkey.mail import server as servers
 from latchkey.rules.go_live import GoLiveFacts
 from latchkey.settings import Settings
 from latchkey.store import mail_server, site_settings
-from latchkey.store.checks import go_live, health
+from latchkey.store.checks import go_live, health, public_address
 from latchkey.store.checks.findings import endpoint_problems
 from latchkey.store.pool import Connection
 from latchkey.store.users import factors
@@ -37,6 +37,7 @@ async def facts(connection: Connection, settings: Settings) -> GoLiveFacts:
         bought=recorded.bought,
         livemode=recorded.livemode,
         confirmed=recorded.confirmed,
+        address=await public_address.last(connection, settings.public_url),
     )
 
 

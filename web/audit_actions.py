@@ -166,6 +166,7 @@ PAGES: dict[str, A | None] = {
     "POST /admin/connectors/stripe/portal": A.SETTINGS_CHANGED,
     "POST /admin/first-steps": A.SETTINGS_CHANGED,
     "POST /admin/first-steps/webhook": None,
+    "POST /admin/go-live/address/look": None,
     "POST /admin/go-live/{step}": A.SETTINGS_CHANGED,
     "POST /admin/health/repair": A.CONNECTION_REPAIRED,
     "POST /admin/settings": A.SETTINGS_CHANGED,

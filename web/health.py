@@ -13,6 +13,7 @@ from latchkey import address_proof
 from latchkey.store.migrate import MigrationError, missing
 from latchkey.store.pool import DATABASE_FAILED
 from web.site import Site, site_of
+from web.visitors import from_trusted_proxy
 
 PATIENCE_SECONDS = 3.0
 
@@ -54,14 +55,15 @@ async def readyz(request: Request) -> Response:
 
 async def which_database(request: Request) -> Response:
     """Whether a proof was written to the database of this site: how a copy finds out that it isn't
-    the one at its address."""
+    the one at its address. Also whether a trusted proxy said who asks."""
     site = site_of(request)
     proof = request.query_params.get("proof", "")
     if not address_proof.is_proof(proof):
         return PlainTextResponse("Not found.\n", 404)
     url = site.settings.public_url
     signature = await address_proof.answer(site.pool, site.keyring.vault, url, proof)
-    return JSONResponse({"signature": signature}, headers={"Cache-Control": "no-store"})
+    told = {"signature": signature, "forwarded": from_trusted_proxy(request)}
+    return JSONResponse(told, headers={"Cache-Control": "no-store"})
 
 
 async def metrics(request: Request) -> Response:

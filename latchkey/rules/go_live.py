@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from latchkey.rules.public_address import AddressFinding, AddressState
+
 CLOCK_TOLERANCE = timedelta(seconds=5)
 """Stripe's signatures allow five minutes; ends of access are to the second."""
 
@@ -12,6 +14,7 @@ class GoLiveStep(StrEnum):
     """The steps, in the order in which they are best taken."""
 
     HTTPS = "https"
+    ADDRESS = "address"
     MAIL = "mail"
     FACTORS = "factors"
     SECRET = "secret"
@@ -36,7 +39,7 @@ class GoLiveFacts:
     Stripe was connected. `portal_linked`: members don't see the portal, or it links to the privacy
     policy and the terms. `backed_up`: a backup is younger than the settings ask for, or they say
     that other means make them. `clock_off` is how far the clock is from the database's, or behind
-    Stripe's."""
+    Stripe's. `address` is what was last found at the public URL, if it was looked at."""
 
     https: bool
     mail_tested: bool
@@ -52,12 +55,14 @@ class GoLiveFacts:
     bought: bool
     livemode: bool
     confirmed: frozenset[GoLiveStep] = frozenset()
+    address: AddressFinding | None = None
 
 
 def done(facts: GoLiveFacts) -> dict[GoLiveStep, bool]:
     """Whether each step is done, in their order."""
     found = {
         GoLiveStep.HTTPS: facts.https,
+        GoLiveStep.ADDRESS: facts.address is not None and facts.address.state is AddressState.HERE,
         GoLiveStep.MAIL: facts.mail_tested,
         GoLiveStep.FACTORS: facts.without_factor == 0,
         GoLiveStep.SECRET: GoLiveStep.SECRET in facts.confirmed,

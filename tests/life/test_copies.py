@@ -257,7 +257,7 @@ async def test_proofs_are_answered_for_anybody_but_odd_ones_arent(shared: Latchk
         answer = await visitor.get(address_proof.PATH, params={"proof": "unknown"})
         assert answer.status_code == 200
         assert answer.headers["cache-control"] == "no-store"
-        assert answer.json().keys() == {"signature"}
+        assert answer.json().keys() == {"signature", "forwarded"}
         for odd in ("", "x" * 65, "\u00fc", "\0"):
             refused = await visitor.get(address_proof.PATH, params={"proof": odd})
             assert refused.status_code == 404, odd

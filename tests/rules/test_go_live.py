@@ -1,12 +1,13 @@
 """The go-live checklist: each fact decides its own step."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from latchkey.rules.go_live import CONFIRMED, GoLiveFacts, GoLiveStep, done
+from latchkey.rules.public_address import AddressFinding, AddressState
 from latchkey.settings import Settings
 from web.pages.admin.go_live import shown
 
@@ -25,6 +26,7 @@ READY = GoLiveFacts(
     bought=True,
     livemode=True,
     confirmed=frozenset(CONFIRMED),
+    address=AddressFinding(AddressState.HERE, datetime(2026, 1, 1, tzinfo=UTC)),
 )
 
 
@@ -37,6 +39,7 @@ def test_a_site_where_all_is_so_has_nothing_to_do() -> None:
     ("change", "steps", "says"),
     [
         ({"https": False}, {GoLiveStep.HTTPS}, "LATCHKEY_PUBLIC_URL"),
+        ({"address": None}, {GoLiveStep.ADDRESS}, "can look by itself"),
         ({"mail_tested": False}, {GoLiveStep.MAIL}, "send a test email"),
         ({"without_factor": 2}, {GoLiveStep.FACTORS}, "2 people have none"),
         ({"backed_up": False}, {GoLiveStep.BACKUP}, "36 hours"),

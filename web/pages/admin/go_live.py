@@ -7,14 +7,20 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey import go_live as gathered
+from latchkey import public_address
 from latchkey.rules.go_live import CLOCK_TOLERANCE, CONFIRMED, GoLiveFacts, GoLiveStep, done
 from latchkey.rules.plurals import counted
+from latchkey.rules.public_address import sentence
 from latchkey.settings import Settings
 from latchkey.store.checks import go_live
+from latchkey.store.checks import public_address as findings
+from latchkey.store.users import signin
 from web.pages.errors import NotFoundError
-from web.pages.guard import admin_page, form, redirect
+from web.pages.guard import TooManyError, admin_page, form, redirect
 from web.pages.render import page
 from web.site import site_of
+
+LOOKS_PER_HOUR = 60
 
 
 @dataclass(frozen=True)
@@ -33,10 +39,16 @@ class Shown:
         """Whether a person has to say that it is done."""
         return not self.done and self.step in CONFIRMED
 
+    @property
+    def looks(self) -> bool:
+        """Whether the site can look by itself."""
+        return self.step is GoLiveStep.ADDRESS
+
 
 def routes() -> list[Route]:
     return [
         Route("/admin/go-live", show),
+        Route("/admin/go-live/address/look", look, methods=["POST"]),
         Route("/admin/go-live/{step}", confirm, methods=["POST"]),
     ]
 
@@ -45,13 +57,34 @@ def routes() -> list[Route]:
 async def show(request: Request) -> Response:
     site = site_of(request)
     async with site.pool.acquire() as connection:
-        steps = shown(await gathered.facts(connection, site.settings), site.settings)
+        facts = await gathered.facts(connection, site.settings)
+    steps = shown(facts, site.settings)
     return page(
         request,
         "admin/go_live.html",
         steps=steps,
         count=sum(step.done for step in steps),
+        looked_at=facts.address.at if facts.address else None,
     )
+
+
+@admin_page
+async def look(request: Request) -> Response:
+    """Look at the site's public address."""
+    await form(request)
+    site = site_of(request)
+    async with site.pool.acquire() as connection:
+        if not await signin.try_once(
+            connection, "looks at the address", most=LOOKS_PER_HOUR, seconds=3600
+        ):
+            raise TooManyError(
+                f"The address was looked at {LOOKS_PER_HOUR} times within the last hour. Wait an"
+                " hour."
+            )
+    finding = await public_address.look(site.pool, site.settings)
+    async with site.pool.acquire() as connection, connection.transaction():
+        await findings.note(connection, site.public_url, finding)
+    return redirect("/admin/go-live#address")
 
 
 @admin_page
@@ -89,6 +122,7 @@ def _of_server(facts: GoLiveFacts, settings: Settings) -> dict[GoLiveStep, tuple
             if not facts.https
             else f"Its address is {settings.public_url}.",
         ),
+        GoLiveStep.ADDRESS: ("Its address leads here", _address(facts, settings)),
         GoLiveStep.MAIL: (
             "Emails are sent",
             "The mail server accepts emails."
@@ -128,6 +162,14 @@ def _of_server(facts: GoLiveFacts, settings: Settings) -> dict[GoLiveStep, tuple
             else "It agrees with the database and Stripe.",
         ),
     }
+
+
+def _address(facts: GoLiveFacts, settings: Settings) -> str:
+    url = settings.public_url
+    if facts.address is not None:
+        local = " Only your machine or its network knows it." if settings.is_local else ""
+        return f"{sentence(facts.address, url)}{local}"
+    return f"The site can look by itself what answers at {url}, and what is in the way."
 
 
 def _of_stripe(facts: GoLiveFacts, settings: Settings) -> dict[GoLiveStep, tuple[str, ...]]:
