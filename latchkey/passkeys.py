@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from secrets import token_hex
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -67,14 +68,16 @@ def relying_party(public_url: str) -> RelyingParty | None:
 
 
 def ask_to_create(
-    site: RelyingParty, *, site_name: str, user_id: int, email: str, known: Sequence[bytes]
+    site: RelyingParty, *, site_name: str, user_id: int | None, email: str, known: Sequence[bytes]
 ) -> Question:
-    """Ask a browser to create a passkey for a user. `known` are the ids of the user's passkeys: a
-    device that holds one of them isn't asked for another."""
+    """Ask a browser to create a passkey for a user; `user_id` is None for one who doesn't exist
+    yet. `known` are the ids of the user's passkeys: a device that holds one of them isn't asked for
+    another."""
+    handle = f"latchkey-user-{user_id}" if user_id else f"latchkey-new-{token_hex(16)}"
     options = webauthn.generate_registration_options(
         rp_id=site.id,
         rp_name=site_name,
-        user_id=f"latchkey-user-{user_id}".encode(),
+        user_id=handle.encode(),
         user_name=email,
         user_display_name=email,
         timeout=CHALLENGE_SECONDS * 1000,

@@ -13,6 +13,7 @@ from latchkey.store.audit import AuditTarget
 
 PAGES: dict[str, A | None] = {
     "POST /setup/{token}": A.ROLE_CHANGED,
+    "POST /setup/{token}/passkey": None,
     "POST /login": A.SIGNED_IN,
     "POST /login/again": A.SIGNED_IN,
     "POST /login/link": None,

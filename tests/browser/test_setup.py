@@ -7,7 +7,17 @@ from playwright.async_api import Page, expect
 from latchkey import signin_links
 from tests.browser.conftest import OpenPage, follow, press
 from tests.browser.test_member import shot
-from tests.harness import KEY, SECRETS, Latchkey, Stripe, free_port, run_latchkey, until
+from tests.browser.test_passkeys import plug_in
+from tests.harness import (
+    KEY,
+    SECRETS,
+    Latchkey,
+    Stripe,
+    free_port,
+    prepare_latchkey,
+    run_latchkey,
+    until,
+)
 from tests.life.test_bad_input import AREAS
 from tests.life.test_mail import Inbox
 from tests.web.test_setup import NOBODY
@@ -135,3 +145,57 @@ async def test_the_first_hour_needs_no_terminal(
             await expect(page.locator("#secret")).to_contain_text("Done")
     finally:
         mail.stop()
+
+
+async def test_an_owner_begins_with_a_passkey(
+    dsn: str, temporal_address: str, stripe: Stripe, page: Page, open_page: OpenPage
+) -> None:
+    """At a name for which browsers offer passkeys; 127.0.0.1 isn't one."""
+    port = free_port()
+    url = f"http://localhost:{port}"
+    given = NOBODY | {"LATCHKEY_PORT": port, "LATCHKEY_PUBLIC_URL": url}
+    async with prepare_latchkey(dsn, temporal_address, stripe, **given) as site:
+        await site.start_web()
+        try:
+            link = f"{url}/setup/{signin_links.sign_setup(url, secrets=SECRETS)}"
+            plain = await open_page(
+                viewport={"width": 320, "height": 640}, java_script_enabled=False
+            )
+            await plain.goto(f"{link}?with=passkey")
+            await plain.get_by_label("Email").fill("ada@harbour.example")
+            await press(plain, "Create a passkey and set up the site")
+            await expect(plain.get_by_text("which takes JavaScript")).to_be_visible()
+
+            device = await plug_in(page)
+            await page.goto(link)
+            await follow(page.get_by_role("link", name="Use a passkey instead"))
+            await page.get_by_label("Name").fill(" ")
+            await page.get_by_label("Email").fill("ada@harbour.example")
+            await press(page, "Create a passkey and set up the site")
+            await expect(page.get_by_text("Nothing was saved")).to_be_visible()
+            assert await device.credentials() == []
+            await shot(page, "setup-passkey")
+            await page.get_by_label("Name").fill("Harbour Club")
+            await press(page, "Create a passkey and set up the site")
+            await expect(page.get_by_text("Welcome. Your site is set up")).to_be_visible()
+            warning = page.get_by_text("Your passkey is the only way into your account")
+            await expect(warning).to_be_visible()
+            assert await site.pool.fetchval("select password_hash is null from users")
+
+            await follow(page.get_by_role("link", name="create recovery codes"))
+            await press(page, "Create recovery codes")
+            await expect(page.locator("#codes")).to_contain_text("-")
+            await page.goto(f"{url}/admin")
+            await expect(warning).to_be_visible()
+            await site.pool.execute(
+                "insert into passkeys (user_id, name, credential_id, public_key, sign_count)"
+                " select id, 'Second', 'x', 'x', 0 from users"
+            )
+            await page.reload()
+            await expect(warning).to_have_count(0)
+            await follow(page.get_by_role("button", name="Sign out", exact=True))
+            await page.goto(f"{url}/login?next=/admin")
+            await press(page, "Sign in with a passkey")
+            await expect(page).to_have_url(f"{url}/admin")
+        finally:
+            await site.stop_web()

@@ -63,6 +63,7 @@ OPEN = {
     "/products/{slug}/lessons/{lesson}/files/{file}",
     "/sales/{slug}",
     "/setup/{token}",
+    "/setup/{token}/passkey",
     "/theme.css",
     "/unsubscribe/{token}",
 }

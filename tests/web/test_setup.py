@@ -1,6 +1,8 @@
 """Setting up a site that has no owner: once, by its link, and by nobody else."""
 
 import asyncio
+import base64
+import json
 import re
 import time
 from typing import Any
@@ -11,7 +13,16 @@ import structlog
 from latchkey import first_owner, signin_links
 from latchkey.settings import Settings
 from latchkey.store.pool import Pool
-from tests.harness import ADMIN, PASSWORD, SECRETS, Latchkey, Stripe, run_latchkey
+from tests.harness import (
+    ADMIN,
+    PASSWORD,
+    SECRETS,
+    Latchkey,
+    Stripe,
+    free_port,
+    prepare_latchkey,
+    run_latchkey,
+)
 from tests.web.pages import visit
 
 pytestmark = pytest.mark.anyio
@@ -73,6 +84,9 @@ async def refused(site: Latchkey) -> None:
         for wrong in ("nonsense", old, signin_links.sign_setup(SITE, secrets=SECRETS)):
             assert "isn't valid" in (await stranger.get(f"/setup/{wrong}", 410)).text
             await stranger.send(form, f"/setup/{wrong}", expect=410, **GIVEN)
+            await stranger.send(form, f"/setup/{wrong}/passkey", expect=410, **GIVEN)
+        assert "passkey instead" not in (await stranger.get(f"{form}?with=passkey")).text
+        await stranger.send(form, f"{form}/passkey", expect=410, **GIVEN)
         bare = await stranger.client.post(form, data=GIVEN)
         assert bare.status_code == 403, "a form of another site"
         for field, value in (
@@ -92,6 +106,44 @@ async def refused(site: Latchkey) -> None:
         taken = await stranger.send(form, expect=422, **GIVEN | {"email": "MEMBER@club.example"})
         assert "A member has this address already" in taken.text
     assert await site.pool.fetchval("select count(*) from users where role = 'owner'") == 0
+
+
+@pytest.mark.slow
+async def test_only_a_passkey_that_was_asked_for_makes_an_owner(
+    dsn: str, temporal_address: str, stripe: Stripe
+) -> None:
+    port = free_port()
+    url = f"http://localhost:{port}"
+    given = NOBODY | {"LATCHKEY_PORT": port, "LATCHKEY_PUBLIC_URL": url}
+    async with prepare_latchkey(dsn, temporal_address, stripe, **given) as site:
+        await site.start_web()
+        form = f"/setup/{signin_links.sign_setup(url, secrets=SECRETS)}"
+        try:
+            async with visit(site) as visitor:
+                asked = await visitor.send(form, f"{form}/passkey", expect=200, **GIVEN)
+                options = asked.json()
+                assert options["user"]["name"] == "Lovelace@club.example"
+                unfit = GIVEN | {"email": "ada"}
+                await visitor.send(form, f"{form}/passkey", expect=422, **unfit)
+                for answer in ("{}", "[]", "x" * 30_000, invented(options["challenge"])):
+                    refused = await visitor.send(
+                        f"{form}?with=passkey", expect=422, **GIVEN | {"credential": answer}
+                    )
+                    assert "The passkey wasn&#39;t accepted" in refused.text
+                    assert f'value="{GIVEN["email"]}"' in refused.text
+                empty = await visitor.send(f"{form}?with=passkey", expect=422, **GIVEN)
+                assert "Your browser sent no passkey" in empty.text
+            assert await site.pool.fetchval("select count(*) from users") == 0
+        finally:
+            await site.stop_web()
+
+
+def invented(challenge: str) -> str:
+    """An answer to a challenge, from no device."""
+    data = {"type": "webauthn.create", "challenge": challenge, "origin": "http://localhost"}
+    told = base64.urlsafe_b64encode(json.dumps(data).encode()).decode().rstrip("=")
+    response = {"clientDataJSON": told, "attestationObject": "o2M"}
+    return json.dumps({"id": "eA", "rawId": "eA", "type": "public-key", "response": response})
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 // Passkeys: a form with data-passkey asks the browser, puts the answer into its field "credential",
-// and is sent. What is asked comes from the address in data-options, what is said from data-errors.
+// and is sent; one that isn't complete is sent without, and the page that answers says why. What is
+// asked comes from the address in data-options, what is said from data-errors.
 
 const OFFERED_FOR = 4 * 60 * 1000;
 const bytes = (text) =>
@@ -43,6 +44,10 @@ async function ask(form, options = {}) {
   const answer = await fetch(form.dataset.options, { method: "POST", body: new URLSearchParams(new FormData(form)) });
   if (answer.redirected) {
     location.assign(answer.url);
+    return null;
+  }
+  if (answer.status === 422) {
+    form.submit();
     return null;
   }
   if (answer.status === 429) throw new DOMException("", "busy");

@@ -140,7 +140,7 @@ async def keep_challenge(
     connection: Connection, challenge: bytes, *, browser: bytes, user_id: int | None, seconds: int
 ) -> None:
     """Keep a challenge until it is answered, at most for `seconds`. `user_id` is None for one that
-    signs in. Deletes expired ones."""
+    signs in or sets the site up. Deletes expired ones."""
     await connection.execute(
         """
         with swept as (

@@ -27,9 +27,10 @@ async def has_owner(connection: Connection) -> bool:
     return found
 
 
-async def make_first_owner(connection: Connection, email: str, password_hash: str) -> bool:
-    """Make the owner of a site that has none. False where there is one, or where somebody has this
-    address already: settings never raise a role. The caller opens the transaction."""
+async def make_first_owner(connection: Connection, email: str, password_hash: str | None) -> bool:
+    """Make the owner of a site that has none; without a password, they need another way in. False
+    where there is one, or where somebody has this address already: settings never raise a role. The
+    caller opens the transaction."""
     await connection.execute("select pg_advisory_xact_lock($1)", _OWNERS)
     if await has_owner(connection):
         return False

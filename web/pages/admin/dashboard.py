@@ -46,6 +46,7 @@ async def show(request: Request) -> Response:
         values = await _guide(request, connection)
         left = 0 if values["steps"] else await _left_to_go_live(request, connection)
         rows = await lines.filtered(connection, FeedFilter(folded=True), limit=RECENT)
+        only_passkey = await first_steps.only_way_in(request, connection)
     return page(
         request,
         "admin/dashboard.html",
@@ -53,6 +54,7 @@ async def show(request: Request) -> Response:
         attention=attention,
         rows=rows,
         left=left,
+        only_passkey=only_passkey,
         growth=FigureCharts(figures, figures.whole.period.interval) if figures else None,
         change=change,
         **values,

@@ -15,7 +15,7 @@ from latchkey.rules.go_live import GoLiveFacts
 from latchkey.store.checks import first_steps
 from latchkey.store.checks.first_steps import FirstProduct
 from latchkey.store.pool import Connection
-from latchkey.store.users import signin
+from latchkey.store.users import factors, signin
 from latchkey.urls import is_local
 from web import webhook_trial
 from web.pages.guard import TooManyError, admin_page, form, redirect, text
@@ -158,6 +158,19 @@ async def progress(request: Request, connection: Connection, here: FirstStep) ->
     )
 
 
+async def only_way_in(request: Request, connection: Connection) -> bool:
+    """Whether nothing but one passkey lets who is signed in back in: no password, no second
+    passkey, and no emailed link with a recovery code."""
+    user = request.state.user
+    if user.password_hash is not None:
+        return False
+    owned = await factors.of_user(connection, user.id)
+    if owned.passkeys != 1 or owned.app:
+        return False
+    facts = await go_live.facts(connection, site_of(request).settings)
+    return not (facts.mail_tested and owned.codes)
+
+
 def steps_of(facts: GoLiveFacts, product: FirstProduct | None) -> Steps:
     """The steps with their words."""
     taken = rules.done(facts)
@@ -256,6 +269,7 @@ async def _page(
     async with site.pool.acquire() as connection:
         steps = await read(connection, site)
         away = await first_steps.put_away(connection)
+        only_passkey = await only_way_in(request, connection)
     at = asked or steps.following()
     return page(
         request,
@@ -268,4 +282,5 @@ async def _page(
         tries=at is FirstStep.WEBHOOK and steps.steps[FirstStep.STRIPE].done,
         problem=problem,
         away=away,
+        only_passkey=only_passkey,
     )

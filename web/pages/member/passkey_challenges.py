@@ -13,7 +13,8 @@ from web.site import site_of
 async def ask(
     request: Request, connection: Connection, question: passkeys.Question, *, user_id: int | None
 ) -> Response:
-    """What a browser is asked, as JSON. `user_id` is None for somebody who signs in."""
+    """What a browser is asked, as JSON. `user_id` is None for somebody who signs in or sets the
+    site up."""
     await stored.keep_challenge(
         connection,
         question.challenge,
