@@ -158,6 +158,7 @@ PAGES: dict[str, A | None] = {
     "POST /admin/collections/{id}/grants": A.ACCESS_GIVEN,
     "POST /admin/collections/{id}/grants/{holder}/end": A.ACCESS_ENDED,
     "POST /admin/connect/{kind}": None,
+    "POST /admin/mails/texts/{variant}/{language}": A.MAIL_SETTINGS_CHANGED,
     "POST /admin/mails/server": A.MAIL_SETTINGS_CHANGED,
     "POST /admin/mails/server/test": None,
     "POST /admin/mails/server/remove": A.MAIL_SETTINGS_CHANGED,

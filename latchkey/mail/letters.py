@@ -644,6 +644,27 @@ _LETTERS: dict[str, Callable[[OutMail, SiteSettings], Letter]] = {
 }
 
 
+def facts_of(mail: OutMail, site: SiteSettings) -> dict[str, str]:
+    """What the texts of emails mention, in words of the present language; empty where it isn't
+    known."""
+    data, another = mail.data, _("another address")
+    change = _CHANGES.get(str(data.get("change")))
+    return {
+        "site": line(site.name),
+        "email": mail.email,
+        "products": _names(mail),
+        "ends": _day(data.get("ends")) or "",
+        "until": _day(data.get("card_until")) or "",
+        "billed": _day(data.get("billed_at")) or "",
+        "code": line(str(data.get("code", ""))),
+        "account": data.get("account") or _("another account"),
+        "address": data.get("address") or another,
+        "kept": data.get("kept") or _("one account"),
+        "gone": data.get("gone") or _("another one"),
+        "change": _(change, detail=line(str(data.get("detail") or ""))) if change else "",
+    }
+
+
 def _names(mail: OutMail) -> str:
     names = [line(entry["name"]) for entry in mail.products]
     return listed(names) if names else _("what you bought")

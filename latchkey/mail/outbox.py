@@ -13,9 +13,10 @@ from latchkey.mail import server as servers
 from latchkey.mail.letters import UnknownKindError
 from latchkey.mail.render import message, render
 from latchkey.settings import Settings
-from latchkey.store import site_identity, site_settings
+from latchkey.store import mail_texts, site_identity, site_settings
 from latchkey.store.feed import mails
 from latchkey.store.feed.mails import OutMail
+from latchkey.store.mail_texts import MailTexts
 from latchkey.store.pool import Pool
 from latchkey.store.site_settings import SiteSettings
 from latchkey.supervision import LoopSupervisor
@@ -53,6 +54,7 @@ async def send_due(pool: Pool, settings: Settings) -> bool:
         if target is None:
             return False
         site = await site_settings.read(connection)
+        texts = await mail_texts.read(connection)
         due = await mails.claim(connection, limit=BATCH, site=site)
     if not due:
         return False
@@ -63,7 +65,7 @@ async def send_due(pool: Pool, settings: Settings) -> bool:
         raise MailServerAwayError from error
     try:
         for place, mail in enumerate(due):
-            if not await _send(pool, settings, site, server, mail):
+            if not await _send(pool, settings, site, texts, server, mail):
                 await _put_back(pool, due[place + 1 :], "the mail server closed the connection")
                 raise MailServerAwayError
     finally:
@@ -73,12 +75,21 @@ async def send_due(pool: Pool, settings: Settings) -> bool:
 
 
 async def _send(
-    pool: Pool, settings: Settings, site: SiteSettings, server: aiosmtplib.SMTP, mail: OutMail
+    pool: Pool,
+    settings: Settings,
+    site: SiteSettings,
+    texts: MailTexts,
+    server: aiosmtplib.SMTP,
+    mail: OutMail,
 ) -> bool:
     """Send one email; False if the server is gone and the rest needn't be tried."""
     try:
         rendered = render(
-            mail, public_url=settings.public_url, secrets=settings.require_secrets(), site=site
+            mail,
+            public_url=settings.public_url,
+            secrets=settings.require_secrets(),
+            site=site,
+            texts=texts,
         )
         made = message(
             mail, rendered, sender=settings.mail_from, public_url=settings.public_url, site=site

@@ -16,11 +16,13 @@ from markupsafe import Markup
 
 from latchkey import languages, signin_links
 from latchkey.addresses import digest, mailbox
-from latchkey.languages import _
+from latchkey.languages import Language, _
 from latchkey.mail.letters import SHORT_LIVED, Letter, letter, line
 from latchkey.mail.look import Look
+from latchkey.mail.variants import reworded, variant_of
 from latchkey.rules.pictures import of_address
 from latchkey.store.feed.mails import REMINDER, WIN_BACK, OutMail
+from latchkey.store.mail_texts import MailText, MailTexts
 from latchkey.store.site_settings import SiteSettings
 from latchkey.store.users.account import OPTIONAL_MAILS
 
@@ -66,26 +68,53 @@ class Rendered:
 
 
 def render(
-    mail: OutMail, *, public_url: str, secrets: tuple[str, ...], site: SiteSettings | None = None
+    mail: OutMail,
+    *,
+    public_url: str,
+    secrets: tuple[str, ...],
+    site: SiteSettings | None = None,
+    texts: MailTexts | None = None,
 ) -> Rendered:
-    """Render an email in its reader's language. The same row always gives the same text, including
-    its sign-in link."""
+    """Render an email in its reader's language, in the team's words if `texts` has some. The same
+    row and text always give the same email, including its sign-in link."""
     site = site or SiteSettings()
     theirs = languages.named(mail.language) or languages.named(site.language)
     with languages.using(theirs or languages.ENGLISH):
-        return _render(mail, site, public_url=public_url, secrets=secrets)
+        said = _said(mail, site, texts or {})
+        link = _link(mail, said, public_url=public_url, secrets=secrets)
+        unsubscribe = None
+        if mail.kind in OPTIONAL_MAILS:
+            who = digest(mail.email) if mail.user_id is None else mail.user_id
+            token = signin_links.sign_unsubscribe(who, mail.kind, secrets=secrets)
+            unsubscribe = f"{public_url}/unsubscribe/{token}"
+        return _render(mail, site, said, public_url=public_url, link=link, unsubscribe=unsubscribe)
+
+
+def render_example(
+    mail: OutMail, text: MailText, language: Language, *, public_url: str, site: SiteSettings
+) -> Rendered:
+    """An email in the team's words to look at: its button leads to the home page."""
+    with languages.using(language):
+        said = reworded(letter(mail, site), text, mail, site)
+        link = public_url if said.action else None
+        return _render(mail, site, said, public_url=public_url, link=link, unsubscribe=None)
+
+
+def _said(mail: OutMail, site: SiteSettings, texts: MailTexts) -> Letter:
+    said = letter(mail, site)
+    text = texts.get((variant_of(mail), languages.current().code))
+    return reworded(said, text, mail, site) if text else said
 
 
 def _render(
-    mail: OutMail, site: SiteSettings, *, public_url: str, secrets: tuple[str, ...]
+    mail: OutMail,
+    site: SiteSettings,
+    said: Letter,
+    *,
+    public_url: str,
+    link: str | None,
+    unsubscribe: str | None,
 ) -> Rendered:
-    said = letter(mail, site)
-    link = _link(mail, said, public_url=public_url, secrets=secrets)
-    unsubscribe = None
-    if mail.kind in OPTIONAL_MAILS:
-        who = digest(mail.email) if mail.user_id is None else mail.user_id
-        token = signin_links.sign_unsubscribe(who, mail.kind, secrets=secrets)
-        unsubscribe = f"{public_url}/unsubscribe/{token}"
     hello = _("Hello %(name)s,", name=line(mail.name)) if mail.name else _("Hello,")
     body = [hello, *said.paragraphs]
     text = [*body, f"{said.action}: {link}"] if link else body

@@ -211,6 +211,7 @@ KEPT: Mapping[str, str] = {
         " promotion_codes show_locked sale_asked_at sale_read_at one_trial"
     ),
     "protected_site_products": "site_id product_id",
+    "mail_texts": "variant language subject body updated_at",
     "picture_files": "digest name body",
     "pictures": "digest created_at used_at",
     "protected_sites": "id origin without_access created_at asked_at",

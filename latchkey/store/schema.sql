@@ -1216,6 +1216,14 @@ CREATE TABLE mail_server (
     CONSTRAINT mail_server_singleton_check CHECK (singleton)
 );
 
+CREATE TABLE mail_texts (
+    variant text NOT NULL,
+    language text NOT NULL,
+    subject text NOT NULL,
+    body text NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
 CREATE TABLE mails (
     id bigint NOT NULL,
     key text NOT NULL,
@@ -2467,6 +2475,9 @@ ALTER TABLE ONLY links
 
 ALTER TABLE ONLY mail_server
     ADD CONSTRAINT mail_server_pkey PRIMARY KEY (singleton);
+
+ALTER TABLE ONLY mail_texts
+    ADD CONSTRAINT mail_texts_pkey PRIMARY KEY (variant, language);
 
 ALTER TABLE ONLY mails
     ADD CONSTRAINT mails_key_key UNIQUE (key);

@@ -181,6 +181,12 @@ async def test_headers_design_and_unsubscribing(mailing: tuple[Latchkey, Inbox])
             "logo_url": "https://seaside.example/logo.png",
         },
     )
+    await site.pool.execute(
+        """
+        insert into mail_texts (variant, language, subject, body)
+        values ('product_access.several', 'en', 'Aboard: {products}', '{products} are yours.')
+        """
+    )
     stripe_product = await site.stripe.product()
     price = await site.stripe.price(stripe_product)
     for name in ("Knots", "Charts"):
@@ -191,7 +197,7 @@ async def test_headers_design_and_unsubscribing(mailing: tuple[Latchkey, Inbox])
     await everything_sent(site)
     assert [row["kind"] for row in await outbox(site, "digest@post.example")] == ["product_access"]
     mail = inbox.mails[0]
-    assert mail["Subject"] == "You have access to Charts and 1 more"
+    assert mail["Subject"] == "Aboard: Charts and Knots"
     assert mail["From"] == "Ada of Seaside <hello@seaside.example>"
     assert mail["Reply-To"] == "help@seaside.example"
     assert mail["Bcc"] is None
@@ -200,7 +206,7 @@ async def test_headers_design_and_unsubscribing(mailing: tuple[Latchkey, Inbox])
         part.get_payload(decode=True).decode()  # type: ignore[union-attr]
         for part in mail.get_payload()
     )
-    assert "• Knots" in text
+    assert "Charts and Knots are yours.\n" in text
     assert "https://seaside.example/logo.png" in html
     assert "background:#ffee00;color:#000000" in html
     address = mail["List-Unsubscribe"].strip("<>")

@@ -120,6 +120,14 @@ async def create(
     raise SlugTakenError(f"the slug {wanted} is taken: choose another")
 
 
+async def newest_name(connection: Connection) -> str | None:
+    """The name of the newest product, a live one if there is one: for examples."""
+    found: str | None = await connection.fetchval(
+        "select name from products order by status = 'live' desc, created_at desc limit 1"
+    )
+    return found
+
+
 async def find(connection: Connection, id_or_slug: str) -> Product | None:
     row = await connection.fetchrow(
         f"select {_FIELDS} from products where id = $1 or slug = $1", id_or_slug

@@ -10,7 +10,7 @@ from starlette.routing import Route
 from latchkey.mail import server as servers
 from latchkey.mail.letters import KINDS
 from latchkey.mail.render import Rendered, render
-from latchkey.store import site_settings
+from latchkey.store import mail_texts, site_settings
 from latchkey.store.feed import mails
 from latchkey.store.feed.mails import OutMail
 from web.inputs import Email, Input
@@ -238,7 +238,8 @@ async def _rendered(request: Request, email: OutMail) -> Rendered:
     site = site_of(request)
     async with site.pool.acquire() as connection:
         wanted = await site_settings.read(connection)
-    return render(email, public_url=site.public_url, secrets=site.secrets, site=wanted)
+        texts = await mail_texts.read(connection)
+    return render(email, public_url=site.public_url, secrets=site.secrets, site=wanted, texts=texts)
 
 
 def _may_follow(request: Request, email: OutMail) -> bool:
