@@ -67,7 +67,7 @@ async def test_a_list_of_people_is_one_line_that_leads_to_them(pool: Pool) -> No
             ("manual_grant", "p"): 2,
         }
         assert line_people(head) == (
-            "2 people got access. 1 person had it already, and got this end and reason."
+            "2 people got access. 1 person who had it got this end and reason."
             " 2 users were created.",
             f"product=p&cause=bulk&q={head.source_id}",
         )

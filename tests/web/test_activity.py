@@ -99,7 +99,9 @@ async def test_a_list_of_people_is_one_line_that_leads_to_them(shared: Latchkey)
         ]
         ann = await shared.pool.fetchval("select id from users where email = $1", names[0])
         own = await feed(admin, f"user={ann}")
-        assert own.count('<span class="soft">in bulk') == 2, "created, and given access"
+        assert own.count('<span class="soft">by an admin, in bulk') == 2, (
+            "created, and given access"
+        )
         [line] = set(
             re.findall(r"/admin/activity/(\d+)\W[^>]*><strong>Access granted manually", own)
         )

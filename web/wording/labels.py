@@ -315,7 +315,7 @@ ICONS: dict[str, tuple[str, str]] = {
 CAUSES: dict[str, str] = {
     Cause.CUSTOMER: "by the customer",
     Cause.ADMIN: "by an admin",
-    Cause.BULK: "in bulk",
+    Cause.BULK: "by an admin, in bulk",
     Cause.STRIPE: "by Stripe",
     Cause.IMPORT: "by an import",
     Cause.TIMER: "on schedule",
@@ -721,7 +721,7 @@ def line_cause(line: Any) -> str:
 
 _IN_BULK = {
     "granted": "got access",
-    "changed": "had it already, and got this end and reason",
+    "changed": "who had it got this end and reason",
     "ended": "lost access",
 }
 
