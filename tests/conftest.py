@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, settings
 from starlette import routing
 from temporalio.client import Schedule
 
-from latchkey import dispatch, doctor_checks, passwords, schedules, worker_port
+from latchkey import dispatch, doctor_checks, doctor_temporal, passwords, schedules, worker_port
 from latchkey.settings import Settings
 from latchkey.store.pool import Pool, create_pool
 from sandbox.schema import Published
@@ -168,7 +168,7 @@ def patient() -> Iterator[None]:
     defaults = dispatch.refresh_catalog.__kwdefaults__
     assert defaults is not None
     with pytest.MonkeyPatch.context() as patch:
-        for module in (worker_port, health, doctor_checks):
+        for module in (worker_port, health, doctor_checks, doctor_temporal):
             patch.setattr(module, "PATIENCE_SECONDS", PATIENCE)
         patch.setattr(stripe_settings, "REFRESH_SECONDS", PATIENCE)
         patch.setitem(defaults, "seconds", PATIENCE)

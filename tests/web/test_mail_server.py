@@ -80,7 +80,10 @@ async def test_an_entered_server_is_tested_saved_and_used(
         assert stored is not None
         assert b"right horse" not in stored["password_encrypted"]
         logged = await site.pool.fetchval(
-            "select after::text from audit_log where action = 'mail_settings_changed'"
+            """
+            select after::text from audit_log
+             where action = 'mail_settings_changed' and outcome = 'done'
+            """
         )
         assert "127.0.0.1" in logged
         assert "club" not in logged
