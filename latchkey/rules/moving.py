@@ -124,7 +124,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Known:
-    """What the site knows of an member's person and product.
+    """What the site knows of a member and the product of their plan.
 
     `linked`: the product is linked to Stripe. `bought`: they hold it by a purchase, or have a
     subscription for it that hasn't ended, whatever becomes of it. `complimentary` says that they
