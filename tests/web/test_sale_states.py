@@ -217,6 +217,7 @@ async def test_saving_opens_what_was_switched_off_in_stripe(
     selling = f"/admin/products/{sale.product}/checkout"
     shown = unescape((await admin.get(selling)).text)
     assert "The payment link was deactivated in Stripe. Save again to activate it" in shown
+    shared.forget_alarms()
     assert "Switched Off" in (await admin.get("/admin")).text, "every admin page says so"
     refused = unescape((await admin.get(f"/buy/{sale.slug}", 404)).text)
     assert "deactivated in Stripe" in refused, "the team reads why"
