@@ -206,7 +206,7 @@ async def test_headers_design_and_unsubscribing(mailing: tuple[Latchkey, Inbox])
         part.get_payload(decode=True).decode()  # type: ignore[union-attr]
         for part in mail.get_payload()
     )
-    assert "Charts and Knots are yours.\n" in text
+    assert "\r\nCharts and Knots are yours.\r\n" in text
     assert "https://seaside.example/logo.png" in html
     assert "background:#ffee00;color:#000000" in html
     address = mail["List-Unsubscribe"].strip("<>")
