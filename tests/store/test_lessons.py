@@ -76,10 +76,6 @@ async def test_lessons_keep_the_order_that_they_are_given(pool: Pool) -> None:
         assert await move(0, down=False) == "1234"
         assert await move(0, down=True) == "2134"
         assert await move(3, down=True) == "2134"
-        await lessons.place_before(connection, product, made[3], made[1])
-        assert "".join(await titles(connection, product)) == "4213"
-        await lessons.place_before(connection, product, made[3], None)
-        await lessons.place_before(connection, product, foreign, made[0])
         await lessons.move(connection, product, foreign, down=False)
         assert "".join(await titles(connection, product)) == "2134"
         assert await titles(connection, other) == ["1"]

@@ -183,7 +183,8 @@ async def test_admins_order_preview_change_and_delete(shared: Latchkey, admin: V
 
     await admin.send(base, f"{base}/{ids[0]}/move", do="down")
     assert await order() == [ids[1], ids[0], ids[2]]
-    await admin.send(base, f"{base}/{ids[2]}/move", do="before", before=ids[1])
+    await admin.send(base, f"{base}/{ids[2]}/move", do="up")
+    await admin.send(base, f"{base}/{ids[2]}/move", do="up")
     assert await order() == [ids[2], ids[1], ids[0]]
     one = f"{base}/{ids[0]}"
     fields: dict[str, Any] = {

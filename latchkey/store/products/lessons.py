@@ -12,7 +12,6 @@ from latchkey.store.pool import Connection
 MOST = 200
 """Lessons of one product."""
 
-STATUSES = ("draft", "live")
 _FIELDS = (
     "id, product_id, title, body, video_url, released_after_days, status, created_at, updated_at"
 )
@@ -151,19 +150,6 @@ async def move(connection: Connection, product_id: str, lesson_id: str, *, down:
     here = order.index(lesson_id)
     there = min(max(here + (1 if down else -1), 0), len(order) - 1)
     order[here], order[there] = order[there], order[here]
-    await _place(connection, order)
-
-
-async def place_before(
-    connection: Connection, product_id: str, lesson_id: str, before: str | None
-) -> None:
-    """Move a lesson to just before another one; to the end if `before` is None or unknown. The
-    caller opens the transaction."""
-    order = await _lock(connection, product_id)
-    if lesson_id not in order or lesson_id == before:
-        return
-    order.remove(lesson_id)
-    order.insert(order.index(before) if before in order else len(order), lesson_id)
     await _place(connection, order)
 
 

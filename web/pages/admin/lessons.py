@@ -126,16 +126,13 @@ async def edit(request: Request) -> Response:
 
 @admin_page
 async def move(request: Request) -> Response:
-    """Move a lesson up or down by one place, or to just before another one (empty: to the end)."""
+    """Move a lesson up or down by one place."""
     fields = await form(request)
     do = text(fields, "do")
     async with site_of(request).pool.acquire() as connection, connection.transaction():
         product, lesson = await _lesson_of(request, connection)
         if do in ("up", "down"):
             await lessons.move(connection, product.id, lesson.id, down=do == "down")
-        elif do == "before":
-            before = text(fields, "before") or None
-            await lessons.place_before(connection, product.id, lesson.id, before)
     return redirect(f"/admin/products/{product.id}/lessons")
 
 
