@@ -2,6 +2,7 @@
 one otherwise."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -30,7 +31,10 @@ read as that allows. Newer objects may fill the first ones."""
 GAP = timedelta(minutes=2)
 """Objects further apart than this don't stand together."""
 
-AT_ONCE = 8
+PAGE = 100
+"""How many objects a page holds."""
+
+AT_ONCE, PAGES_AT_ONCE = 8, 3
 
 V = TypeVar("V")
 R = TypeVar("R")
@@ -47,6 +51,15 @@ class Wanted:
     session: str | None = None
     begun: datetime | None = None
     period: datetime | None = None
+
+
+@dataclass(frozen=True)
+class ListPart:
+    """A part of a list, between two Unix times, and the wanted objects that are supposed there."""
+
+    since: int
+    until: int
+    ids: frozenset[str]
 
 
 @dataclass
@@ -176,29 +189,38 @@ class _Reader:
         walk: Walk,
         one: Callable[[str], Awaitable[Json]],
     ) -> dict[str, Json]:
+        placed = {key: at for key, at in hints.items() if at is not None}
+        gate = asyncio.Semaphore(PAGES_AT_ONCE)
+
+        async def listed(part: ListPart) -> dict[str, Json]:
+            async with gate:
+                return await self._listed(part, placed, walk)
+
+        parts = [part for group in _together(placed) for part in _parts(group)]
         found: dict[str, Json] = {}
-        for group in _together({key: at for key, at in hints.items() if at is not None}):
-            found |= await self._listed(group, walk)
+        for rows in await asyncio.gather(*map(listed, parts)):
+            found |= rows
         left = {key: key for key in hints if key not in found}
         self._found.reads += len(left)
         return found | await self._each(left, one)
 
-    async def _listed(self, group: Mapping[str, datetime], walk: Walk) -> dict[str, Json]:
-        """What a list holds of a group, within as many pages as are worthwhile."""
-        since, until = min(group.values()), max(group.values())
+    async def _listed(
+        self, part: ListPart, wanted: Mapping[str, datetime], walk: Walk
+    ) -> dict[str, Json]:
+        """What a part of a list holds of what is wanted, within as many pages as are worthwhile."""
         found: dict[str, Json] = {}
         after: str | None = None
-        for _ in range(max(1, len(group) // WORTHWHILE)):
+        for _ in range(max(1, len(part.ids) // WORTHWHILE)):
             self._found.reads += 1
             try:
-                page = await walk(int(since.timestamp()), int(until.timestamp()), after)
+                page = await walk(part.since, part.until, after)
             except StripeError as error:
                 if error.passing or error.refused:
                     raise
                 break
-            found |= {row["id"]: row for row in page.data if row["id"] in group}
+            found |= {row["id"]: row for row in page.data if row["id"] in wanted}
             after = page.next
-            if after is None or len(found) == len(group):
+            if after is None or part.ids <= found.keys():
                 break
         return found
 
@@ -264,3 +286,22 @@ def _together(hints: Mapping[str, datetime]) -> list[dict[str, datetime]]:
             groups.append({})
         groups[-1][key] = last = at
     return [group for group in groups if len(group) >= FEW]
+
+
+def _parts(group: Mapping[str, datetime]) -> list[ListPart]:
+    """A group in parts that can be read side by side, with a page each where nothing else stands
+    between. They leave no time out, since hints may be a little off."""
+    moments: dict[int, list[str]] = {}
+    for key, at in sorted(group.items(), key=lambda hint: hint[1]):
+        moments.setdefault(int(at.timestamp()), []).append(key)
+    size = math.ceil(len(group) / math.ceil(len(group) / PAGE))
+    parts: list[tuple[int, list[str]]] = []
+    for moment, keys in moments.items():
+        if not parts or len(parts[-1][1]) >= size or len(parts[-1][1]) + len(keys) > PAGE:
+            parts.append((moment, []))
+        parts[-1][1].extend(keys)
+    ends = [since - 1 for since, _ in parts[1:]] + [max(moments)]
+    return [
+        ListPart(since, until, frozenset(ids))
+        for (since, ids), until in zip(parts, ends, strict=True)
+    ]

@@ -214,15 +214,14 @@ def _json(body: bytes) -> Any:
 
 def _names(source: object) -> frozenset[str]:
     """The ids that tell whose an object is: its own, its customer's, and those of its purchase."""
-    found = set()
-    todo = [source]
-    while todo:
-        part = todo.pop()
+    found: list[str] = []
+    parts = [source]
+    for part in parts:
         if isinstance(part, list):
-            todo += part
+            parts += part
         elif isinstance(part, dict):
-            found |= {value for key in _NAMING if isinstance(value := part.get(key), str)}
-            todo += [value for value in part.values() if isinstance(value, _NESTED)]
+            found += [value for key in _NAMING if type(value := part.get(key)) is str]
+            parts += [value for value in part.values() if type(value) in _NESTED]
     return frozenset(name for name in found if storable(name))
 
 

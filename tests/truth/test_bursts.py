@@ -464,13 +464,15 @@ async def test_objects_of_another_account_are_left_to_their_runs(desk: Desk) -> 
 
 async def test_a_list_is_walked_as_far_as_that_may_save_reads(desk: Desk) -> None:
     """Others stand before and between those that are wanted."""
-    bulk = await desk.stripe.control("bulk", count=250)
-    rows: list[Json] = []
-    for page in range(3):
-        after = {"starting_after": rows[-1]["id"]} if page else {}
-        found = await desk.stripe.get("subscriptions", price=bulk["monthly"], limit=100, **after)
-        rows += found["data"]
     api = await desk.deps.keyring.api()
+
+    async def listed(price: str) -> list[Json]:
+        rows: list[Json] = []
+        for page in range(3):
+            after = {"starting_after": rows[-1]["id"]} if page else {}
+            found = await desk.stripe.get("subscriptions", price=price, limit=100, **after)
+            rows += found["data"]
+        return rows
 
     async def read(chosen: list[Json]) -> int:
         wanted = [
@@ -485,6 +487,8 @@ async def test_a_list_is_walked_as_far_as_that_may_save_reads(desk: Desk) -> Non
         assert {p.id for p in found.purchases} == {row["id"] for row in chosen}
         return found.reads
 
+    bulk = await desk.stripe.control("bulk", count=250)
+    rows = await listed(bulk["monthly"])
     await desk.linked(bulk["product"])
     await desk.pool.execute("update links set stripe_product = 'prod_other'")
     assert await read(rows[:100]) == 1
@@ -492,6 +496,11 @@ async def test_a_list_is_walked_as_far_as_that_may_save_reads(desk: Desk) -> Non
     assert await read(rows[150:250]) == 3, "the first page holds none of them"
     assert await read(rows[50:150]) == 2
     assert await read(rows[230:250]) == 2 + 20, "two pages hold none of so few"
+    spread = await desk.stripe.control("bulk", count=250, within=60)
+    rows = await listed(spread["monthly"])
+    assert await read(rows) == 3, "100, 100 and 50 of a moment each"
+    assert await read(rows[75:225]) == 2
+    assert await read(rows[25:175]) == 3
 
 
 async def test_waiting_objects_are_counted_and_claimed_whole(pool: Pool) -> None:

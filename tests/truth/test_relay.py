@@ -241,6 +241,7 @@ async def test_objects_gather_while_handovers_last(
     """No worker takes the first handover, so it lasts until it is ended here."""
     monkeypatch.setattr("web.relay.BURST_SECONDS", PATIENCE)
     monkeypatch.setattr("web.relay.LAUNCH_SECONDS", 10 * PATIENCE)
+    monkeypatch.setattr("web.rush.AHEAD", math.inf)
     client = await started(temporal_address)
     relay = relay_to(client, pool, burst_from=2)
 
@@ -290,6 +291,28 @@ async def test_objects_gather_while_handovers_last(
     await relayed("sub_6")
     run = client.get_workflow_handle("subscription/sub_6")
     assert (await run.describe()).id == "subscription/sub_6", "calm again: by itself"
+
+
+@pytest.mark.parametrize("count", [10, 11])
+async def test_a_rush_is_handed_over_before_the_threshold_waits(
+    pool: Pool, temporal_address: str, count: int
+) -> None:
+    client = await started(temporal_address)
+    relay = relay_to(client, pool, burst_from=20)
+    await pool.execute(
+        """
+        insert into events (id, livemode, type, object_id, thin, created_at, target_kind, target_id)
+        select 'sub_' || n, false, 'customer.subscription.updated', 'sub_' || n, false, now(),
+               'subscription', 'sub_' || n
+          from generate_series(1, $1) n
+        """,
+        count,
+    )
+    await relay._relay_events()
+    assert bool(relay._bursts) is (count > 10)
+    for burst in relay._bursts:
+        burst.cancel()
+    await asyncio.gather(*relay._sending, *relay._bursts, return_exceptions=True)
 
 
 async def test_an_object_that_cannot_be_handed_over_fails_alone(
