@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 import httpx
 import pytest
 
+from latchkey.mail.variants import VARIANTS
 from latchkey.store import site_settings
 from tests.digest import digest
 from tests.harness import Latchkey
@@ -113,6 +114,7 @@ def filled(path: str, product: str, person: int) -> str:
     """A path with ids of things that exist, where there are such things."""
     if path.startswith("/admin/products"):
         path = path.replace("{id}", product)
+    path = path.replace("{variant}/{language}", f"{min(VARIANTS)}/en")
     return re.sub(r"\{\w+(:\w+)?\}", str(person), path)
 
 
