@@ -123,6 +123,9 @@ async def test_from_a_file_to_the_welcome_emails(shared: Latchkey) -> None:
             " (select id from users where email like '%@moved.example')"
         )
         assert await shared.pool.fetchval(mails) == 0
+        await shared.call("PATCH", f"/products/{gold}", json={"status": "draft"})
+        assert "to a live product by this import. Nobody has" in await shown(admin, here)
+        await shared.call("PATCH", f"/products/{gold}", json={"status": "live"})
         assert "Send the welcome email to 2 people" in await shown(admin, here)
         await admin.send(here, f"{here}/mail")
         await worked(shared, here)

@@ -122,7 +122,7 @@ SUBPAGES = (
     Entry("/admin/settings/team", "Team", "users", "staff owners admins support roles"),
     Entry("/admin/settings/team/second-factor", "Second factors", "key", "2fa two-factor passkeys"),
     Entry("/admin/mails/settings", "Email settings", "mail", "sender reply from templates"),
-    Entry("/admin/mails/texts", "Texts of emails", "mail", "templates wording subject translate"),
+    Entry("/admin/mails/texts", "Email texts", "mail", "templates wording subject translate"),
     Entry("/admin/settings/embed", "Buttons", "page", "embed script snippet"),
     Entry("/account", "Your account", "person", "password sessions sign-in"),
     Entry("/library", "View the site as a member", "page", "library"),
