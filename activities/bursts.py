@@ -150,13 +150,18 @@ class BurstActivities:
     async def _set_aside(self, objects: Sequence[BurstObject]) -> None:
         """Nudge the objects' own runs."""
         for start in range(0, len(objects), ASIDE_AT_ONCE):
-            await asyncio.gather(
-                *(
-                    dispatch.nudge(
-                        self._client,
-                        Target(TargetKind(found.kind), found.id, found.checkout_session),
-                        found.event_ids,
-                    )
-                    for found in objects[start : start + ASIDE_AT_ONCE]
-                )
+            await asyncio.gather(*map(self._nudge, objects[start : start + ASIDE_AT_ONCE]))
+
+    async def _nudge(self, found: BurstObject) -> None:
+        """Nudge an object's own run. Where Temporal refuses its id, its events have failed."""
+        target = Target(TargetKind(found.kind), found.id, found.checkout_session)
+        try:
+            await dispatch.nudge(self._client, target, found.event_ids)
+        except dispatch.REFUSED as error:
+            log.error(
+                "events refused by Temporal, see the inbox",
+                events=found.event_ids,
+                reason=str(error),
             )
+            async with self._deps.pool.acquire() as connection:
+                await inbox.mark_failed(connection, found.event_ids, error=str(error))

@@ -66,6 +66,10 @@ class UndeliverableError(Exception):
     """Temporal rejects the call and would reject it again. The message says why."""
 
 
+REFUSED = (UndeliverableError, ValueError)
+"""What a call raises that would be rejected again, by Temporal or by its client."""
+
+
 class WorkflowFailedError(Exception):
     """A workflow whose result was awaited failed. The message can be shown to people. `stripe_away`
     says that Stripe didn't answer, or answered with an error of its own."""

@@ -91,7 +91,6 @@ BURST_SECONDS = 8.0
 LONGEST_WAIT = timedelta(seconds=10)
 
 _AWAY = "Temporal is away"
-_REFUSED = (dispatch.UndeliverableError, ValueError)
 
 log = structlog.get_logger("relay")
 RELAYED = Counter("latchkey_events_relayed_total", "Events handed to Temporal.")
@@ -267,7 +266,7 @@ class Relay:
                     "Temporal unavailable, link job postponed", link=job.id, error=str(error)
                 )
                 return
-            except _REFUSED as error:
+            except dispatch.REFUSED as error:
                 log.error("link job refused by Temporal", link=job.id, reason=str(error))
                 continue
             async with self._pool.acquire() as connection:
@@ -283,7 +282,7 @@ class Relay:
             except dispatch.TemporalUnavailableError as error:
                 log.warning("Temporal unavailable, payment links postponed", error=str(error))
                 return
-            except _REFUSED as error:
+            except dispatch.REFUSED as error:
                 log.error(
                     "payment links refused by Temporal", product=product_id, reason=str(error)
                 )
@@ -303,7 +302,7 @@ class Relay:
             except dispatch.TemporalUnavailableError as error:
                 log.warning("Temporal unavailable, comparison postponed", error=str(error))
                 return
-            except _REFUSED as error:
+            except dispatch.REFUSED as error:
                 log.error("comparison refused by Temporal", id=reconciliation_id, reason=str(error))
                 continue
             if started:
@@ -323,7 +322,7 @@ class Relay:
                     "Temporal unavailable, wakeup postponed", kind=wakeup.kind, error=str(error)
                 )
                 return False
-            except _REFUSED as error:
+            except dispatch.REFUSED as error:
                 log.error("wakeup refused by Temporal", kind=wakeup.kind, reason=str(error))
                 async with self._pool.acquire() as connection:
                     await wakeups.put_behind(connection, wakeup)
@@ -387,7 +386,7 @@ class Relay:
             try:
                 yield ids
                 self._answered()
-            except _REFUSED as error:
+            except dispatch.REFUSED as error:
                 self._answered()
                 await (refused or self._give_up)(ids, str(error))
                 return

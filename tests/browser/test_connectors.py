@@ -40,7 +40,7 @@ async def test_a_typed_key_is_checked_and_connects(
     async with run_latchkey(dsn, temporal_address, stripe, **unset) as site:
         product = await site.product("Before Stripe")
         await sign_in(page, site)
-        await expect(page.get_by_role("link", name="Connect Stripe")).to_be_visible()
+        await expect(page.get_by_role("link", name="Connect Stripe").first).to_be_visible()
         await page.goto(f"{site.url}/admin/products/{product}")
         await expect(page.get_by_role("link", name="Link to Stripe")).to_have_count(0)
         await page.goto(f"{site.url}/admin/connectors")

@@ -21,7 +21,8 @@ async def test_the_whole_story(site: Latchkey, page: Page) -> None:
     await site.settled()
     await sign_in(page, site)
 
-    await follow(page.get_by_role("link", name="Products", exact=True))
+    menu = page.get_by_role("list", name="Site")
+    await follow(menu.get_by_role("link", name="Products", exact=True))
     await follow(page.get_by_role("link", name="Create a product"))
     await page.get_by_label("Name").fill("Sailing course")
     await page.get_by_label("Live").check()

@@ -1,5 +1,6 @@
 """Every figure is what a slow, plain walk through the mirror says: day by day, person by person."""
 
+import calendar
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -443,7 +444,10 @@ def _stayed(plain: Plain, period: Period) -> list[int]:
     """Who first paid in the month that begins with a period, and pays at its end."""
     walks = [Plain(plain.world, plain.product, currency) for currency in CURRENCIES]
     since, end = start_of(period.start), start_of(period.end)
-    month = since.replace(year=since.year + since.month // 12, month=since.month % 12 + 1)
+    year, number = since.year + since.month // 12, since.month % 12 + 1
+    month = since.replace(
+        year=year, month=number, day=min(since.day, calendar.monthrange(year, number)[1])
+    )
     return [
         n
         for n, at in _first_paid(plain).items()

@@ -343,6 +343,30 @@ async def test_poison_is_left_to_its_own_run_and_the_rest_goes_on(desk: Desk) ->
     assert [row["state"] for row in states] == ["waiting"]
 
 
+async def test_an_id_that_temporal_refuses_fails_alone(desk: Desk) -> None:
+    _, count = await launch(desk)
+    await desk.reachable()
+    endless = await desk.pool.fetchval(
+        """
+        insert into events (id, account_id, livemode, type, object_id, thin, created_at,
+                            target_kind, target_id)
+        values ('evt_endless', $1, false, 'customer.subscription.updated', '', false, now(),
+                'subscription', repeat('x', 1200))
+        returning target_id
+        """,
+        desk.account.id,
+    )
+    result = await desk.burst(await desk.waiting())
+    assert (result.applied, result.aside) == (count, 1)
+    states = await desk.pool.fetch(
+        "select distinct target_id = $1 as odd, state, error is not null as why from events"
+        " where target_kind = any($2::text[]) and target_id not like 'in\\_%'",
+        endless,
+        [kind.value for kind in TARGETS],
+    )
+    assert sorted(map(tuple, states)) == [(False, "handled", False), (True, "failed", True)]
+
+
 async def test_a_run_takes_what_a_burst_applied_without_reading(desk: Desk) -> None:
     stripe_product = await desk.stripe.product()
     product = await desk.linked(stripe_product)
