@@ -31,14 +31,13 @@ class Program:
 
 @contextlib.asynccontextmanager
 async def program(
-    name: str, settings: Settings, namespace: str, source: Path = HERE, **variables: str
+    name: str, settings: Settings, namespace: str, source: Path = HERE
 ) -> AsyncIterator[Program]:
-    """`latchkey web` or `latchkey worker` as a process of its own, run from `source`, with these
-    variables besides."""
+    """`latchkey web` or `latchkey worker` as a process of its own, run from `source`."""
     with tempfile.NamedTemporaryFile() as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "latchkey.cli", name],
-            env=environment_of(settings) | {"TEMPORAL_NAMESPACE": namespace} | variables,
+            env=environment_of(settings) | {"TEMPORAL_NAMESPACE": namespace},
             cwd=source,
             stdout=log,
             stderr=subprocess.STDOUT,

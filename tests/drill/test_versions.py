@@ -37,16 +37,14 @@ class Releases:
 
     @contextlib.asynccontextmanager
     async def working(self, release: str) -> AsyncIterator[Program]:
-        """A worker that Temporal knows as a version that could be made current."""
+        """A worker that Temporal knows as a version that could be made current. It runs where the
+        release's name is found first."""
         about = self.folder / release / f"latchkey-{release}.dist-info"
         about.mkdir(parents=True, exist_ok=True)
         (about / "METADATA").write_text(f"Name: latchkey\nVersion: {release}\n")
         settings = self.site.settings.model_copy(update={"worker_versioning": "on"})
-        async with program(
-            "worker", settings, self.site.namespace, PYTHONPATH=str(about.parent)
-        ) as made:
+        async with program("worker", settings, self.site.namespace, about.parent) as made:
             await made.says("worker ready")
-
             yield made
 
     async def make_current(self, release: str) -> None:
@@ -71,16 +69,22 @@ class Releases:
         """Give a command as soon as it is taken: Temporal has to know the version's workers."""
         command = (temporal_binary(), "worker", "deployment", *arguments, "--yes")
         site = ("--address", self.address, "--namespace", self.site.namespace)
+        said = b""
 
         async def taken() -> bool:
+            nonlocal said
             process = await asyncio.create_subprocess_exec(
                 *(*command, "--deployment-name", worker.DEPLOYMENT, *site),
                 stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.PIPE,
             )
-            return await process.wait() == 0
+            _, said = await process.communicate()
+            return process.returncode == 0
 
-        await until(taken, " ".join(command))
+        try:
+            await until(taken, " ".join(command))
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {said.decode()}") from None
 
 
 async def test_a_release_is_ramped_up_and_taken_back_while_people_buy(
