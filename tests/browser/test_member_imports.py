@@ -25,7 +25,7 @@ async def test_from_the_file_to_the_welcome_emails(
     product = await shared.product(f"Moved in {name} scripts")
     await sign_in(admin, shared)
     await admin.goto(f"{shared.url}/admin/users")
-    await follow(admin.get_by_role("link", name="Import"))
+    await follow(admin.get_by_role("link", name="Import", exact=True))
     await admin.get_by_label("CSV file").set_input_files(
         {
             "name": "memberful.csv",
