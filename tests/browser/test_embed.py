@@ -1,9 +1,11 @@
 """A page of another site, under a strict content security policy, in a real browser: it shows the
-price, learns who its visitor is, and opens what they have."""
+price, in its visitor's language, learns who its visitor is, and opens what they have."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from re import Pattern
 from uuid import uuid4
 
 import pytest
@@ -16,6 +18,7 @@ from starlette.routing import Route
 
 from latchkey import passwords
 from latchkey.store import site_settings
+from tests.browser.conftest import OpenPage
 from tests.harness import Latchkey, free_port, until
 from tests.web.pages import user
 
@@ -29,15 +32,23 @@ PAGE = """
 <div data-latchkey-pricing-table="prctbl_1" data-publishable-key="pk_1" data-product="{slug}"></div>
 </body></html>
 """
+IN_LANGUAGES = """
+<!doctype html><title>The shop</title>
+<p id="browser"><script src="{site}/embed.js" data-product="{slug}" async></script></p>
+<p lang="ar"><script src="{site}/embed.js" data-product="{slug}" async></script></p>
+<p lang="fr"><script src="{site}/embed.js" data-product="{slug}" data-lang="DE_at" async></script>
+<p lang="ja"><script src="{site}/embed.js" data-product="{slug}" data-lang="nl" async></script></p>
+<p id="own"><script src="{site}/embed.js" data-product="{slug}" data-buy="Join" async></script></p>
+"""
 PASSWORD = "purple anvils sing"
 
 
 @asynccontextmanager
-async def serving(site: Latchkey, slug: str, host: str) -> AsyncIterator[str]:
+async def serving(site: Latchkey, slug: str, host: str, html: str = PAGE) -> AsyncIterator[str]:
     """A page of another origin. `localhost` is another site than 127.0.0.1, whose cookies browsers
     don't send; another port of 127.0.0.1 is the same site."""
     policy = f"default-src 'none'; script-src {site.url}; connect-src {site.url}"
-    text = PAGE.format(site=site.url, slug=slug)
+    text = html.format(site=site.url, slug=slug)
 
     async def page(request: Request) -> Response:
         return HTMLResponse(text, headers={"Content-Security-Policy": policy})
@@ -65,18 +76,24 @@ async def serving(site: Latchkey, slug: str, host: str) -> AsyncIterator[str]:
     await task
 
 
+async def sold(site: Latchkey, slug: str) -> str:
+    """A product that is sold; its id."""
+    stripe_product = await site.stripe.product("Lesson")
+    price = await site.stripe.price(stripe_product, 2900, every=None)
+    product = await site.product("Lesson", slug=slug)
+    await site.link(product, stripe_product)
+    body = {"enabled": True, "price": price, "payment_link": False}
+    await site.call("PUT", f"/products/{product}/checkout", json=body)
+    return product
+
+
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
 async def test_a_page_elsewhere_learns_what_its_visitor_has(
     shared: Latchkey, page: Page, host: str
 ) -> None:
     name = uuid4().hex[:8]
     slug, email = f"lesson-{name}", f"{name}@shop.example"
-    stripe_product = await shared.stripe.product("Lesson")
-    price = await shared.stripe.price(stripe_product, 2900, every=None)
-    product = await shared.product("Lesson", slug=slug)
-    await shared.link(product, stripe_product)
-    body = {"enabled": True, "price": price, "payment_link": False}
-    await shared.call("PUT", f"/products/{product}/checkout", json=body)
+    await sold(shared, slug)
     made = await user(shared, email)
     hashed = await passwords.hash_password(PASSWORD)
     await shared.pool.execute("update users set password_hash = $2 where id = $1", made, hashed)
@@ -120,3 +137,27 @@ async def test_a_page_elsewhere_learns_what_its_visitor_has(
         await page.goto(f"{address}#latchkey=v2:planted&state=guessed")
         await page.reload()
         assert await page.evaluate("localStorage.getItem('latchkey')") is None
+
+
+async def test_buttons_speak_the_language_of_their_place_or_of_their_visitor(
+    shared: Latchkey, open_page: OpenPage
+) -> None:
+    slug = f"lesson-{uuid4().hex[:8]}"
+    await sold(shared, slug)
+    page = await open_page(locale="pt-PT")
+    async with serving(shared, slug, "localhost", IN_LANGUAGES) as address:
+        await page.goto(address)
+
+        async def says(place: str, buy: str | Pattern[str], sign_in: str) -> None:
+            await expect(page.locator(f"{place} .latchkey-buy")).to_have_text(buy)
+            await expect(page.locator(f"{place} .latchkey-sign-in")).to_have_text(sign_in)
+
+        await says("#browser", "Comprar Lesson: US$\xa029,00 uma vez", "Já comprou? Entrar")
+        arabic_buy = re.compile("^شراء Lesson: .*29.00.* مرة واحدة$")
+        await says("[lang=ar]", arabic_buy, "هل اشتريته من قبل؟ سجّل الدخول")
+        await says("[lang=fr]", "Lesson kaufen: 29,00\xa0$ einmalig", "Schon gekauft? Anmelden")
+        await says("[lang=ja]", re.compile("^Lessonを購入：.*29"), "すでに購入済みですか？ログイン")
+        await says("#own", "Join", "Já comprou? Entrar")
+        arabic = page.locator("[lang=ar] .latchkey-buy")
+        assert await arabic.evaluate("link => link.matches(':dir(rtl)')")
+        assert await page.locator("#own .latchkey-buy").get_attribute("lang") is None

@@ -1,5 +1,6 @@
 """What pages of other sites are told: prices, and who has what; only those that an admin named."""
 
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ import orjson
 import pytest
 
 from latchkey import references
+from latchkey.languages import LANGUAGES
 from latchkey.store import site_settings
 from latchkey.store.users import embedding
 from latchkey.store.users.embedding import EmbedVisitor
@@ -166,7 +168,10 @@ async def test_what_is_sold_has_its_prices_and_where_to_buy_it(shared: Latchkey)
         both = {"data": [{"price": price} for price in prices]}
         await shared.call("PUT", f"/products/{product}/prices", json=both)
         two = (await page.get(f"/embed/products/{slug}")).json()
-    assert two["price"] == "from $29.00 every month"
+        german = (await page.get(f"/embed/products/{slug}?lang=de-AT")).json()
+        strange = (await page.get(f"/embed/products/{slug}?lang=nl")).json()
+    assert two["price"] == strange["price"] == "from $29.00 every month"
+    assert german["price"] == "ab 29,00\xa0$ pro Monat"
 
 
 @pytest.mark.usefixtures("named")
@@ -328,8 +333,31 @@ async def test_browsers_may_ask_with_a_token(shared: Latchkey) -> None:
         script = await page.get("/embed.js")
     assert answer.status_code == 204
     assert answer.headers["access-control-allow-headers"] == "Authorization"
-    assert len(script.content) < 6000
+    assert len(script.content) < 8000
     assert script.headers["cross-origin-resource-policy"] == "cross-origin"
+
+
+def test_the_script_says_everything_once_in_each_language_and_the_sites_first() -> None:
+    script = embed._script(LANGUAGES["tr"]).decode()
+    words = orjson.loads(re.findall(r"const words = (\{.*\});", script)[0])
+    assert next(iter(words)) == "tr"
+    assert words.keys() == LANGUAGES.keys()
+    assert words["en"][:2] == ["Open {name}", "Buy {name}"]
+    for language, said in words.items():
+        filled = [set(re.findall(r"[{}%]\w*[})]?", text)) for text in said]
+        assert filled == [{"{name}"}, {"{name}"}, {"{name}", "{price}"}, set()], language
+
+
+async def test_the_script_comes_even_if_the_database_is_away(
+    shared: Latchkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away() -> None:
+        raise OSError("connection refused")
+
+    monkeypatch.setattr(web_site(shared), "refresh_look", away)
+    async with a_page(shared) as page:
+        assert (await page.get("/embed.js")).status_code == 200
+        assert (await page.get("/embed/products/any")).status_code == 503
 
 
 @pytest.mark.usefixtures("named")

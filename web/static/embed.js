@@ -8,6 +8,18 @@
   const tables = "[data-latchkey-pricing-table]";
   if (window.latchkey) return void window.latchkey.refresh();
 
+  /** In each language, the site's first: open, buy, buy at a price, sign in. Latchkey fills it. */
+  const words = /* words */ {};
+  const languages = Object.keys(words);
+  const base = (tag) => tag.toLowerCase().split(/[-_]/)[0];
+
+  /** What we say beside a script: in the language that it names, else in that of the page there,
+      else as the browser asks. */
+  const languageOf = (script) =>
+    [script.dataset.lang, script.closest("[lang]")?.lang, ...navigator.languages]
+      .map((tag) => languages.find((one) => base(one) === base(tag ?? "")))
+      .find(Boolean) ?? languages[0];
+
   // Private windows and strict settings may refuse storage: then a sign-in lasts for this page.
   const kept = {};
   const keep = (area, name, value) => {
@@ -43,8 +55,10 @@
   };
 
   const prices = {};
-  const priceOf = (slug) =>
-    (prices[slug] ??= get(`/embed/products/${encodeURIComponent(slug)}`).catch(() => null));
+  const priceOf = (slug, language) => {
+    const path = `/embed/products/${encodeURIComponent(slug)}?lang=${language}`;
+    return (prices[path] ??= get(path).catch(() => null));
+  };
 
   /** What the visitor has: the cookie says it on the site's own domain, the token elsewhere. */
   async function ask(slugs) {
@@ -67,32 +81,36 @@
     location.assign(`${site}/embed/sign-in?${query}`);
   }
 
-  const link = (kind, href, text) => {
+  /** A link with the page's text, or with ours, which is in another language perhaps. */
+  const link = (kind, href, own, ours, language, fill = (text) => text) => {
     const made = document.createElement("a");
     made.className = kind;
     made.href = href;
-    made.textContent = text;
+    made.textContent = fill(own ?? ours).trim();
+    if (own === undefined) Object.assign(made, { lang: language, dir: "auto" });
     return made;
   };
 
   async function button(script, found) {
     const { product: slug, buy, open, signIn: bought } = script.dataset;
-    const shown = await priceOf(slug);
+    const language = languageOf(script);
+    const [toOpen, toBuy, toBuyAt, toSignIn] = words[language];
+    const shown = await priceOf(slug, language);
     const box = document.createElement("span");
     box.className = "latchkey";
     const fill = (text) =>
-      text.replaceAll("{name}", shown?.name ?? "").replaceAll("{price}", shown?.price ?? "");
+      text.replaceAll("{name}", shown?.name ?? slug).replaceAll("{price}", shown?.price ?? "");
     if (found?.access[slug]) {
       const target = shown?.open ?? `${site}/products/${slug}`;
-      box.append(link("latchkey-open", target, fill(open ?? "Open {name}")));
+      box.append(link("latchkey-open", target, open, toOpen, language, fill));
     } else if (!shown || shown.buy) {
-      const usual = shown?.price ? "Buy {name}: {price}" : "Buy {name}";
       const target = shown?.buy ?? `${site}/buy/${slug}`;
-      box.append(link("latchkey-buy", target, fill(buy ?? usual).trim()));
+      const usual = shown?.price ? toBuyAt : toBuy;
+      box.append(link("latchkey-buy", target, buy, usual, language, fill));
     }
     if (found && !found.signed_in) {
-      const text = bought ?? "Bought it already? Sign in";
-      const made = link("latchkey-sign-in", `${site}/products/${slug}`, text);
+      const here = `${site}/products/${slug}`;
+      const made = link("latchkey-sign-in", here, bought, toSignIn, language);
       made.addEventListener("click", signIn);
       box.append(" ", made);
     }

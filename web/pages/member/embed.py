@@ -6,8 +6,11 @@ sign in, and gets a token back in its address, which asks for nothing but access
 the origin of that page, and ends with the session.
 """
 
+import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -17,10 +20,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from latchkey import references
-from latchkey.languages import _
+from latchkey import languages, references
+from latchkey.languages import ENGLISH, LANGUAGES, Language, _
 from latchkey.store.access import library
 from latchkey.store.access.library import Card
+from latchkey.store.pool import DATABASE_AWAY
 from latchkey.store.users import embedding
 from latchkey.store.users.embedding import EmbedVisitor
 from latchkey.vault import Purpose, Vault, VaultError
@@ -37,7 +41,9 @@ from web.security import session_token
 from web.site import Site, site_of
 from web.wording.amounts import price
 
-SCRIPT = (Path(__file__).parents[2] / "static" / "embed.js").read_bytes()
+SCRIPT = (Path(__file__).parents[2] / "static" / "embed.js").read_text()
+WORDS = "/* words */ {}"
+"""Where the script has its words, in each language."""
 MOST_PRODUCTS = 50
 LONGEST_RETURN = 300
 """The longest address to go back to: sealed, it has to fit into the address of the sign-in page.
@@ -75,18 +81,44 @@ def routes() -> list[Route]:
 
 
 async def script(request: Request) -> Response:
-    """The script that other sites include."""
+    """The script that other sites include, with its words in each language, the site's first. It
+    needs no database: without one, its buttons are plain links."""
+    site = site_of(request)
+    with suppress(*DATABASE_AWAY):
+        await site.refresh_look()
+    body = await asyncio.to_thread(_script, languages.named(site.look.language) or ENGLISH)
     headers = {
         "Cache-Control": "public, max-age=3600",
         "Cross-Origin-Resource-Policy": "cross-origin",
         "Access-Control-Allow-Origin": "*",
     }
-    return Response(SCRIPT, media_type="text/javascript", headers=headers)
+    return Response(body, media_type="text/javascript", headers=headers)
+
+
+@cache
+def _script(first: Language) -> bytes:
+    """The script for a site in this language. The first one made reads every catalog, which takes
+    too long for the event loop."""
+    words = {one.code: _words(one) for one in (first, *LANGUAGES.values())}
+    return SCRIPT.replace(WORDS, orjson.dumps(words).decode()).encode()
+
+
+def _words(language: Language) -> list[str]:
+    """What a button says, with `{name}` and `{price}` for the script to fill in."""
+    with languages.using(language):
+        return [
+            _("Open %(name)s", name="{name}"),
+            _("Buy %(name)s", name="{name}"),
+            _("Buy %(name)s: %(price)s", name="{name}", price="{price}"),
+            _("Bought it already? Sign in"),
+        ]
 
 
 async def product(request: Request) -> Response:
-    """What a product costs and where it is sold, the same for everybody."""
+    """What a product costs and where it is sold, the same for everybody; the price is written as in
+    the language `lang`."""
     check_query(request)
+    languages.use(languages.nearest(request.query_params.get("lang", "")) or ENGLISH)
     site, origin = site_of(request), await _origin(request)
     if origin is None:
         return _refused()
@@ -101,7 +133,7 @@ def _shown(site: Site, card: Card) -> dict[str, object]:
     sold = card.sold and not card.interrupted
     text = price(card) if card.unit_amount is not None and card.currency else None
     if text is not None and card.further_prices:
-        text = f"from {text}"
+        text = _("from %(price)s", price=text)
     return {
         "product": card.slug,
         "name": card.name,
