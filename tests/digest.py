@@ -27,10 +27,8 @@ card, a later reading of the same subscription brings."""
 
 
 async def digest(site: Latchkey, *, without: Collection[str] = ()) -> dict[str, str]:
-    """Digest each table, regardless of row order, once what earlier tests on a shared site have
-    left is done: events of Stripe's, what the relay has yet to tell workflows, and their work."""
-    await until(lambda: _told(site), "the relay has told all workflows")
-    await site.quiet(WORKING)
+    """Digest each table, regardless of row order, once the site is at rest."""
+    await at_rest(site)
     rows = await site.pool.fetch(
         "select tablename from pg_tables where schemaname = 'public' order by tablename"
     )
@@ -44,6 +42,13 @@ async def digest(site: Latchkey, *, without: Collection[str] = ()) -> dict[str, 
         for table in tables
     )
     return {row[0]: row[1] for row in await site.pool.fetch(parts, list(READINGS))}
+
+
+async def at_rest(site: Latchkey) -> None:
+    """Wait until what earlier tests on a shared site have left is done: events of Stripe's, what
+    the relay has yet to tell workflows, and their work."""
+    await until(lambda: _told(site), "the relay has told all workflows")
+    await site.quiet(WORKING)
 
 
 async def _told(site: Latchkey) -> bool:

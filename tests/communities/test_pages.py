@@ -39,7 +39,9 @@ async def discord() -> AsyncIterator[DiscordServer]:
 
 @pytest.fixture
 async def owner(shared: Latchkey) -> AsyncIterator[Visitor]:
-    """An owner who is signed in. The communities go afterwards: other tests share the site."""
+    """An owner who is signed in, of a site without communities. Theirs go afterwards: other tests
+    share the site."""
+    await shared.pool.execute("delete from webhook_endpoints")
     async with visit(shared) as visitor:
         await visitor.sign_in()
         yield visitor

@@ -40,7 +40,9 @@ async def slack() -> AsyncIterator[SlackServer]:
 
 @pytest.fixture
 async def owner(shared: Latchkey) -> AsyncIterator[Visitor]:
-    """An owner who is signed in. The communities go afterwards: other tests share the site."""
+    """An owner who is signed in, of a site without communities. Theirs go afterwards: other tests
+    share the site."""
+    await shared.pool.execute("delete from webhook_endpoints")
     async with visit(shared) as visitor:
         await visitor.sign_in()
         yield visitor

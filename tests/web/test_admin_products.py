@@ -80,8 +80,8 @@ async def test_pages_of_the_list_show_every_product_once(
     shared: Latchkey, admin: httpx.AsyncClient
 ) -> None:
     for number in range(103):
-        await shared.product(f"Paged {number % 7}")
-    address: str | None = "/admin/products?q=paged"
+        await shared.product(f"Page by page {number % 7}")
+    address: str | None = "/admin/products?q=page by page"
     found: list[str] = []
     while address:
         page = (await admin.get(address)).text

@@ -21,11 +21,14 @@ NEW = "/admin/webhooks/new"
 
 @pytest.fixture
 async def owner(shared: Latchkey) -> AsyncIterator[Visitor]:
-    """An owner who is signed in. Their endpoints go afterwards: other tests share the site."""
+    """An owner who is signed in, of a site without endpoints. Theirs go afterwards: other tests
+    share the site."""
+    await shared.pool.execute("delete from webhook_endpoints")
     async with visit(shared) as visitor:
         await visitor.sign_in()
         yield visitor
     await shared.pool.execute("delete from webhook_endpoints")
+    shared.forget_alarms()
 
 
 async def secret_of(visitor: Visitor, **fields: Any) -> tuple[str, str]:
@@ -41,6 +44,7 @@ async def secret_of(visitor: Visitor, **fields: Any) -> tuple[str, str]:
 async def test_an_endpoint_is_added_tried_paused_and_deleted(
     shared: Latchkey, owner: Visitor
 ) -> None:
+    await shared.settled()
     async with receiving(answering("500 Oops", "200 OK")) as receiver:
         here, secret = await secret_of(owner, url=receiver.url, description="Forum <b>")
         for page in (here, "/admin/webhooks", f"{here}/change"):

@@ -62,6 +62,7 @@ async def test_what_needs_attention_comes_first_and_says_what_to_do(shared: Latc
             text = words((await admin.get("/admin/health")).text)
             return "see that process's log" in text.lower() and "attention" in text
 
+        shared.forget_alarms()
         try:
             await until(told, "the page says what to do")
             text = (await admin.get("/admin/health")).text
@@ -70,3 +71,4 @@ async def test_what_needs_attention_comes_first_and_says_what_to_do(shared: Latc
             assert text.index("relay of mails: stuck") < text.index('id="fine"')
         finally:
             await shared.pool.execute("delete from processes where id = 'a stuck one'")
+            shared.forget_alarms()

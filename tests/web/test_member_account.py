@@ -530,7 +530,7 @@ async def test_emails_are_turned_off_and_unsubscribed(shared: Latchkey, visitor:
 async def test_links_are_sent_to_known_addresses_and_rate_limited(
     shared: Latchkey, visitor: Visitor
 ) -> None:
-    email = "often@account.example"
+    email = "often.asked@account.example"
     member = await user(shared, email)
     for _ in range(5):
         known = await visitor.send("/login", "/login/link", email=email, next="/account")

@@ -11,6 +11,7 @@ import pytest
 
 from latchkey import references
 from latchkey.vault import Vault
+from tests.digest import at_rest
 from tests.harness import SECRETS, Latchkey, until
 from tests.web.pages import Visitor, user, visit
 
@@ -371,17 +372,17 @@ async def of(site: Latchkey, price: str) -> str:
 async def test_a_buyer_who_turns_back_sees_what_is_for_sale(
     shared: Latchkey, visitor: Visitor
 ) -> None:
-    _, slug, price, _ = await for_sale(shared, "Turned back", promotion_codes=True)
+    product, slug, price, _ = await for_sale(shared, "Turned back", promotion_codes=True)
     session = await opened(shared, await visitor.goes(f"/buy/{slug}?promo=SUN"))
     back = session["cancel_url"].removeprefix(shared.url)
     text = (await visitor.get(back)).text
     assert "been charged" in text
     assert f'href="/buy/{slug}/checkout?promo=SUN&amp;price={price}"' in text
-    made = await attempts(shared)
+    made = await attempts(shared, product)
     for headers in ({"Sec-Purpose": "prefetch"}, {"Purpose": "prefetch"}):
         await visitor.get(f"/buy/{slug}", headers=headers)
     assert (await visitor.client.head(f"/buy/{slug}")).status_code == 200
-    assert await attempts(shared) == made
+    assert await attempts(shared, product) == made
 
 
 async def test_a_promotion_code_is_entered_where_codes_are_accepted(
@@ -418,7 +419,7 @@ async def test_nobody_gets_a_second_subscription_without_asking(
     for path, status in (("/library", 200), (f"/products/{slug}", 403), ("/account", 200)):
         assert "Resume subscription" in (await visitor.get(path, status)).text, path
     await shared.call("PATCH", f"/products/{product}", json={"purchase_method": "sales_page"})
-    before = await attempts(shared)
+    before = await attempts(shared, product)
     for path in (f"/buy/{slug}", f"/buy/{slug}/checkout", f"/buy/{slug}?price={price}"):
         text = (await visitor.get(path)).text
         assert "You already have a subscription" in text
@@ -427,7 +428,7 @@ async def test_nobody_gets_a_second_subscription_without_asking(
     await shared.call("PATCH", f"/products/{product}", json={"checkout_target": "payment_link"})
     assert "You already have" in (await visitor.get(f"/buy/{slug}")).text
     await shared.call("PATCH", f"/products/{product}", json={"checkout_target": "stripe"})
-    assert await attempts(shared) == before
+    assert await attempts(shared, product) == before
     assert (await visitor.goes(f"/buy/{slug}/checkout?again=1")).startswith(shared.stripe.url)
 
 
@@ -454,9 +455,9 @@ async def test_buyers_choose_among_several_prices(shared: Latchkey, visitor: Vis
     )
     assert kept["enabled"] is True
     assert await shared.call("GET", path) == shown, "a price that is offered leaves the others"
-    made = await attempts(shared)
+    made = await attempts(shared, product)
     text = (await visitor.get(f"/buy/{slug}?utm_source=n")).text
-    assert await attempts(shared) == made, "nobody has chosen yet"
+    assert await attempts(shared, product) == made, "nobody has chosen yet"
     places = [
         text.index(f'href="/buy/{slug}/checkout?utm_source=n&amp;price={price}"')
         for price in (yearly, monthly, once)
@@ -648,8 +649,11 @@ def session_url(session: dict[str, Any]) -> str:
     return f"/c/pay/{session['id']}"
 
 
-async def attempts(site: Latchkey) -> int:
-    found: int = await site.pool.fetchval("select count(*) from checkout_attempts")
+async def attempts(site: Latchkey, product: str) -> int:
+    """How many checkouts of a product were begun."""
+    found: int = await site.pool.fetchval(
+        "select count(*) from checkout_attempts where product_id = $1", product
+    )
     return found
 
 
@@ -783,7 +787,7 @@ async def test_the_success_page_follows_the_money(shared: Latchkey, visitor: Vis
 
 
 async def test_a_made_up_session_changes_nothing(shared: Latchkey, visitor: Visitor) -> None:
-    await shared.settled()
+    await at_rest(shared)
     tables = ("users", "orders", "subscriptions", "grants", "activities", "mails")
     before = [await shared.pool.fetchval(f"select count(*) from {name}") for name in tables]
     for made_up in ("cs_test_madeup", "x", "cs_test_1'; drop table users", "../admin", ""):

@@ -218,7 +218,10 @@ async def test_saving_opens_what_was_switched_off_in_stripe(
     shown = unescape((await admin.get(selling)).text)
     assert "The payment link was deactivated in Stripe. Save again to activate it" in shown
     shared.forget_alarms()
-    assert "Switched Off" in (await admin.get("/admin")).text, "every admin page says so"
+    alarm = "On sale, but nobody can buy it at the moment: "
+    assert alarm in (await admin.get("/admin")).text, "every admin page says so"
+    listed = f'href="{selling}">Switched Off</a>'
+    assert listed in (await admin.get("/admin/health")).text, "the alarm may name others first"
     refused = unescape((await admin.get(f"/buy/{sale.slug}", 404)).text)
     assert "deactivated in Stripe" in refused, "the team reads why"
     await stranger.get(f"/buy/{sale.slug}", 404)

@@ -103,11 +103,11 @@ async def test_other_methods_are_not_allowed(shared: Latchkey, method: str) -> N
 
 
 async def test_stripe_products_come_in_pages(shared: Latchkey) -> None:
-    names = [f"Paged {letter}" for letter in "abcde"]
+    names = [f"In pages {letter}" for letter in "abcde"]
     for name in names:
         await shared.know(await shared.stripe.product(name))
     found: list[str] = []
-    parameters: dict[str, Any] = {"search": "Paged ", "limit": 2}
+    parameters: dict[str, Any] = {"search": "In pages ", "limit": 2}
     for _ in range(3):
         page = await shared.call("GET", "/stripe/products", params=parameters)
         assert len(page["data"]) <= 2
