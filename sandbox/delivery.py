@@ -1,16 +1,15 @@
 """Delivers events to webhook endpoints: signed, with timeouts, retries and a log."""
 
 import asyncio
-import ssl
 import time
 from dataclasses import dataclass, field
-from functools import cache
 
 import httpx
 import orjson
 
 from sandbox import thin, unpublished, versions
 from sandbox.listening import WEBHOOKS
+from sandbox.posting import Poster
 from sandbox.schema import API_VERSION, Published
 from sandbox.shop import Shop
 from sandbox.signing import sign
@@ -96,7 +95,7 @@ class Deliveries:
     shop: Shop
     faults: Faults = field(default_factory=Faults)
     _running: set[asyncio.Task[None]] = field(default_factory=set)
-    _client: httpx.AsyncClient | None = None
+    _poster: Poster | None = None
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
     _waiting: int = 0
 
@@ -109,7 +108,7 @@ class Deliveries:
 
     def start(self) -> None:
         """Start delivering, beginning with what an earlier run left undelivered."""
-        self._client = httpx.AsyncClient(timeout=TIMEOUT_SECONDS, verify=_certificates())
+        self._poster = Poster(TIMEOUT_SECONDS)
         for delivery in self.shop.world.table("delivery").values():
             if delivery["state"] == "pending":
                 self._spawn(delivery)
@@ -118,8 +117,8 @@ class Deliveries:
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
-        if self._client:
-            await self._client.aclose()
+        if self._poster:
+            await self._poster.close()
 
     def send(self, event: Json) -> None:
         """Deliver an event to every endpoint and destination that listens for its type."""
@@ -214,7 +213,7 @@ class Deliveries:
         return not self._waiting
 
     def _spawn(self, delivery: Json) -> None:
-        if self._client is None:
+        if self._poster is None:
             return
         task = asyncio.create_task(self._deliver(delivery))
         self._running.add(task)
@@ -250,7 +249,7 @@ class Deliveries:
         endpoint = world.table("webhook_endpoint").get(delivery["endpoint"]) or world.table(
             "v2.core.event_destination"
         ).get(delivery["endpoint"])
-        if event is None or endpoint is None or self._client is None:
+        if event is None or endpoint is None or self._poster is None:
             delivery["state"] = "endpoint gone"
             world.store(delivery)
             return True
@@ -265,8 +264,8 @@ class Deliveries:
         async with self._slots:
             try:
                 url = endpoint.get("url") or endpoint["webhook_endpoint"]["url"]
-                answer = await self._client.post(url, content=body, headers=headers)
-                delivery.update(status=answer.status_code, error=None)
+                status = await self._poster.post(url, body, headers)
+                delivery.update(status=status, error=None)
             except httpx.HTTPError as error:
                 delivery.update(status=None, error=type(error).__name__)
         if delivery["status"] is not None and 200 <= delivery["status"] < 300:
@@ -312,13 +311,6 @@ class Deliveries:
         """Whether a fault happens to a subject, decided for it alone: the order doesn't matter."""
         rate: float = getattr(self.faults, fault)
         return int(rate > 0 and self.shop.world.dice.about(fault, subject).random() < rate)
-
-
-@cache
-def _certificates() -> ssl.SSLContext:
-    """Whom endpoints with https are trusted by. Loading them takes longer than all else that a
-    sandbox does when it starts, and a process of tests starts many."""
-    return httpx.create_ssl_context()
 
 
 def _wants(endpoint: Json, event: Json) -> bool:
