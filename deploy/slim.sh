@@ -36,7 +36,7 @@ from pkgutil import walk_packages
 import babel
 
 import activities, latchkey, web, worker, workflows
-from latchkey.languages import LANGUAGES
+from latchkey.languages import babels_locales
 
 for package in (activities, latchkey, web, workflows):
     for module in walk_packages(package.__path__, f"{package.__name__}."):
@@ -46,9 +46,12 @@ stripe.StripeClient("sk_test_none").v1.subscriptions
 from opentelemetry.exporter.otlp.proto.http import trace_exporter
 from opentelemetry.sdk.trace import export
 
-# Brazil's Portuguese is made of what differs from Portuguese.
-locales = {str(language.locale) for language in LANGUAGES.values()}
-kept = {"root"} | locales | {locale.partition("_")[0] for locale in locales}
+# A locale is made of what differs from its parent: Brazil's Portuguese from Portuguese.
+parents, kept = babel.core.get_global("parent_exceptions"), {"root"}
+for locale in babels_locales():
+    while locale and locale not in kept:
+        kept.add(locale)
+        locale = parents.get(locale) or locale.rpartition("_")[0]
 for file in Path(babel.__file__).parent.glob("locale-data/*.dat"):
     if file.stem not in kept:
         file.unlink()

@@ -24,6 +24,8 @@ from babel.numbers import format_decimal
 CATALOGS = Path(__file__).with_name("locales")
 DOMAIN = "members"
 _DAY_IN_ENGLISH = "d MMMM y"
+_LISTS_IN_ENGLISH = "en_GB"
+"""Without a comma before the "and"."""
 
 
 @dataclass(frozen=True)
@@ -173,8 +175,14 @@ def long_day(moment: datetime) -> str:
 
 def listed(names: Iterable[str]) -> str:
     """Names as one phrase: "A, B and C"."""
-    locale = "en_GB" if current() is ENGLISH else current().locale
+    locale = _LISTS_IN_ENGLISH if current() is ENGLISH else current().locale
     return format_list(list(names), locale=locale)
+
+
+def babels_locales() -> set[str]:
+    """Babel's names of the locales in use. An image may leave out the others, but not those that
+    these inherit from."""
+    return {_LISTS_IN_ENGLISH} | {str(language.locale) for language in LANGUAGES.values()}
 
 
 def catalog_of(language: Language) -> Path:

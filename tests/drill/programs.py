@@ -10,8 +10,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
+
 from latchkey.settings import Settings
-from tests.harness import PATIENCE, environment_of, until
+from tests.harness import PATIENCE, environment_of, http_client, until
 
 HERE = Path(__file__).parents[2]
 
@@ -31,12 +33,16 @@ class Program:
 
 @contextlib.asynccontextmanager
 async def program(
-    name: str, settings: Settings, namespace: str, source: Path = HERE
+    name: str,
+    settings: Settings,
+    namespace: str,
+    source: Path = HERE,
+    python: str | Path = sys.executable,
 ) -> AsyncIterator[Program]:
     """`latchkey web` or `latchkey worker` as a process of its own, run from `source`."""
     with tempfile.NamedTemporaryFile() as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "latchkey.cli", name],
+            [python, "-m", "latchkey.cli", name],
             env=environment_of(settings) | {"TEMPORAL_NAMESPACE": namespace},
             cwd=source,
             stdout=log,
@@ -51,10 +57,27 @@ async def program(
             await asyncio.to_thread(process.wait, PATIENCE)
 
 
-async def command(settings: Settings, *arguments: str, source: Path = HERE) -> str:
+async def serves(url: str) -> None:
+    """Wait until the web process at an address is ready."""
+
+    async def ready() -> bool:
+        with contextlib.suppress(httpx.TransportError):
+            return (await client.get("/readyz")).status_code == httpx.codes.OK
+        return False
+
+    async with http_client(base_url=url) as client:
+        await until(ready, "the web process is ready")
+
+
+async def command(
+    settings: Settings,
+    *arguments: str,
+    source: Path = HERE,
+    python: str | Path = sys.executable,
+) -> str:
     """Run a command of Latchkey as an operator does; what it said."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "latchkey.cli", *arguments),
+        *(python, "-m", "latchkey.cli", *arguments),
         env=environment_of(settings),
         cwd=source,
         stdout=asyncio.subprocess.PIPE,

@@ -10,18 +10,16 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.drill import release_before
-from tests.drill.programs import HERE, command, program
+from tests.drill.programs import HERE, command, program, serves
 from tests.drill.test_drill import Shop, as_paid, mail_server
 from tests.harness import (
     Latchkey,
     Postgres,
     Stripe,
     free_port,
-    http_client,
     prepare_latchkey,
     shortly,
     until,
@@ -75,17 +73,8 @@ async def balancing(port: int) -> AsyncIterator[Balancer]:
 async def serving(site: Latchkey, source: Path, balancer: Balancer) -> AsyncIterator[None]:
     """A web process that gets requests from when it is ready until it is about to stop."""
     settings = site.settings.model_copy(update={"port": free_port()})
-    async with (
-        program("web", settings, site.namespace, source),
-        http_client(base_url=f"http://127.0.0.1:{settings.port}") as client,
-    ):
-
-        async def ready() -> bool:
-            with contextlib.suppress(httpx.TransportError):
-                return (await client.get("/readyz")).status_code == httpx.codes.OK
-            return False
-
-        await until(ready, "the web process is ready")
+    async with program("web", settings, site.namespace, source):
+        await serves(f"http://127.0.0.1:{settings.port}")
         balancer.ports.append(settings.port)
         try:
             yield
