@@ -99,6 +99,7 @@ class Settings(BaseSettings):
 
     mail_from: str = Field("Latchkey <latchkey@localhost>", alias="LATCHKEY_MAIL_FROM")
     sandbox_url: str | None = Field(None, alias="LATCHKEY_SANDBOX_URL")
+    sandbox_exit: Path | None = Field(None, alias="LATCHKEY_SANDBOX_EXIT")
     sandbox_port: int = Field(12111, alias="LATCHKEY_SANDBOX_PORT", ge=1, le=65535)
     sandbox_month_seconds: int | None = Field(None, alias="LATCHKEY_SANDBOX_MONTH_SECONDS", ge=10)
     temporal_port: int = Field(7233, alias="LATCHKEY_TEMPORAL_PORT", ge=1, le=65535)

@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from rich.console import Console
 from temporalio.service import RPCError
 
-from latchkey import first_owner, temporal
+from latchkey import first_owner, sandbox_exit, temporal
 from latchkey.embedded import (
     POSTGRES_DATABASE,
     EmbeddedError,
@@ -30,11 +30,14 @@ from latchkey.embedded import (
 )
 from latchkey.processes import Child, Leftovers
 from latchkey.settings import Settings
+from latchkey.store import leaving_sandbox
 from latchkey.store.migrate import MigrationError, migrate
 from latchkey.store.pool import create_pool
 
 SANDBOX_KEY = "sk_test_latchkey_sandbox"
 READY_SECONDS = 60
+ASKED_SECONDS = 0.5
+"""How often `up` looks whether the pages ask it to leave the sandbox."""
 KEPT = (
     "processes.json",
     "up.lock",
@@ -59,15 +62,28 @@ class UpError(Exception):
 
 @dataclass
 class Plan:
-    """What to run, and with which environment."""
+    """What to run, and with which environment. `sandbox` is what web and worker get
+    from it: its key and address."""
 
     settings: Settings
     data: Path
     environment: dict[str, str]
+    sandbox: dict[str, str] = field(default_factory=dict)
     admin_email: str | None = None
     admin_password: str | None = None
     setup_link: str | None = None
     lines: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def rehearses(self) -> bool:
+        """Whether the sandbox stands in for Stripe."""
+        return _rehearses(self.settings, self.data)
+
+    @property
+    def can_leave(self) -> bool:
+        """Whether the sandbox can be left from the pages: everything else is ours, too."""
+        theirs = (self.settings.database_url, self.settings.temporal_address)
+        return self.rehearses and theirs == (None, None)
 
 
 async def up(settings: Settings, console: Console) -> None:
@@ -102,7 +118,7 @@ def as_running(settings: Settings) -> Settings:
     if settings.temporal_address is None:
         address = f"127.0.0.1:{settings.temporal_port}"
         found["temporal_address"] = os.environ["TEMPORAL_ADDRESS"] = address
-    if settings.stripe_secret_key is None:
+    if _rehearses(settings, settings.data):
         found["stripe_secret_key"] = SecretStr(SANDBOX_KEY)
         found["stripe_api_base"] = f"http://127.0.0.1:{settings.sandbox_port}"
     return settings.model_copy(update=found)
@@ -115,6 +131,8 @@ class Supervisor:
         self._console = console
         self.leftovers = leftovers
         self._children: list[Child] = []
+        self._watchers: dict[str, asyncio.Task[None]] = {}
+        self._dsn: leaving_sandbox.Dsn | None = None
         self._stop = asyncio.Event()
         self._hurry = False
         self._failure: str | None = None
@@ -131,7 +149,7 @@ class Supervisor:
             if starting.done():
                 starting.result()
                 self._announce(plan, time.monotonic() - began)
-                await stopped
+                await self._serve(plan, stopped)
         except (EmbeddedError, MigrationError) as error:
             raise UpError(str(error)) from None
         finally:
@@ -151,24 +169,73 @@ class Supervisor:
         settings, env = plan.settings, plan.environment
         if settings.database_url is None:
             env["DATABASE_URL"] = await self._start_postgres(plan)
+        if plan.can_leave and (wanted := sandbox_exit.asked(plan.data)):
+            await self._leave(plan, wanted)
         await migrate(env["DATABASE_URL"])
         database = SecretStr(env["DATABASE_URL"])
+        await _check_rehearsal(plan, database)
         await first_owner.check(settings.model_copy(update={"database_url": database}))
         plan.setup_link = await self._setup_link(plan, database)
         if settings.temporal_address is None:
             await self._start_temporal(plan)
-        if settings.stripe_secret_key is None:
+        if plan.rehearses:
             await self._start_sandbox(plan)
+        await self._start_programs(plan)
+
+    async def _start_programs(self, plan: Plan) -> None:
+        env = plan.environment | plan.sandbox
         latchkey = [sys.executable, "-m", "latchkey.cli"]
         web = self._child("web", [*latchkey, "web"], env=env)
         worker = self._child("worker", [*latchkey, "worker"], env=env)
         for child in (web, worker):
             await child.start()
             self._watch(child, restart=True)
-        self.leftovers.remember(self._children)
-        site, token = f"http://127.0.0.1:{settings.port}/readyz", env["LATCHKEY_METRICS_TOKEN"]
+        port, token = plan.settings.port, env["LATCHKEY_METRICS_TOKEN"]
+        site = f"http://127.0.0.1:{port}/readyz"
+        states = ["connected", "refused"]
+        if not (plan.rehearses or plan.settings.stripe_secret_key):
+            states.append("disconnected")
         await self._until("web", web, lambda: _answers(site))
-        await self._until("the check of the Stripe key", worker, lambda: _checked(site, token))
+        await self._until(
+            "the check of the Stripe key", worker, lambda: _checked(site, token, states)
+        )
+
+    async def _serve(self, plan: Plan, stopped: asyncio.Task[Any]) -> None:
+        """Run until stopped; leave the sandbox once the pages ask for it."""
+        while plan.can_leave and not stopped.done():
+            if wanted := sandbox_exit.asked(plan.data):
+                self._console.print("Leaving the sandbox. The rehearsal stays in the data folder.")
+                for name in ("worker", "web", "sandbox", "temporal"):
+                    await self._end(name)
+                await self._leave(plan, wanted)
+                await self._start_temporal(plan)
+                await self._start_programs(plan)
+                self._console.print("[bold green]The sandbox is left[/]: connect Stripe.")
+                break
+            await asyncio.wait([stopped], timeout=ASKED_SECONDS)
+        await stopped
+
+    async def _leave(self, plan: Plan, wanted: sandbox_exit.ExitRequest) -> None:
+        """Leave the sandbox. Raises `UpError`; the next start tries again."""
+        assert self._dsn is not None, "the embedded Postgres is running"
+        try:
+            await sandbox_exit.leave(
+                plan.data, wanted, dsn=self._dsn, public_url=plan.settings.public_url
+            )
+        except (OSError, asyncpg.PostgresError) as error:
+            raise UpError(
+                f"the sandbox couldn't be left ({error}): start again to continue, or remove"
+                f" {sandbox_exit.request_file(plan.data)} first to stay in it"
+            ) from None
+        plan.sandbox = {}
+
+    async def _end(self, name: str) -> None:
+        """Stop a child that is no longer wanted."""
+        child = next(child for child in self._children if child.name == name)
+        self._watchers.pop(name).cancel()
+        await child.stop(seconds=25)
+        self._children.remove(child)
+        self.leftovers.remember(self._children)
 
     async def _setup_link(self, plan: Plan, database: SecretStr) -> str | None:
         """Where the site is set up, if it has no owner and gets none when it starts."""
@@ -190,6 +257,7 @@ class Supervisor:
         )
         await child.start()
         self._watch(child)
+        self._dsn = postgres.dsn
 
         async def accepts() -> bool:
             try:
@@ -245,11 +313,14 @@ class Supervisor:
         child = self._child("sandbox", argv)
         await child.start()
         self._watch(child)
-        plan.environment |= {
+        plan.sandbox = {
             "STRIPE_SECRET_KEY": SANDBOX_KEY,
             "STRIPE_API_BASE": url,
             "LATCHKEY_SANDBOX_URL": url,
         }
+        if plan.can_leave:
+            exit_file = sandbox_exit.request_file(plan.data)
+            plan.sandbox["LATCHKEY_SANDBOX_EXIT"] = str(exit_file)
         plan.lines.append(("Sandbox", f"{url}/"))
         await self._until("the sandbox", child, lambda: _answers(f"{url}/_sandbox/ready"))
 
@@ -279,6 +350,7 @@ class Supervisor:
     def _watch(self, child: Child, *, restart: bool = False) -> None:
         self.leftovers.remember(self._children)
         task = asyncio.create_task(self._watching(child, restart=restart))
+        self._watchers[child.name] = task
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     async def _watching(self, child: Child, *, restart: bool) -> None:
@@ -407,7 +479,8 @@ def _plan(settings: Settings, data: Path) -> Plan:
         return Plan(settings, data, env)
     email, password = owner
     env |= {"LATCHKEY_ADMIN_EMAIL": email, "LATCHKEY_ADMIN_PASSWORD": password}
-    return Plan(settings, data, env, email, None if settings.admin_password else password)
+    shown = None if settings.admin_password else password
+    return Plan(settings, data, env, admin_email=email, admin_password=shown)
 
 
 def _owner(settings: Settings, data: Path) -> tuple[str, str] | None:
@@ -435,7 +508,7 @@ def _kept(path: Path, size: int) -> str:
 
 def _check_ports(settings: Settings) -> None:
     wanted = [("LATCHKEY_PORT", settings.port)]
-    if settings.stripe_secret_key is None:
+    if _rehearses(settings, settings.data):
         wanted.append(("LATCHKEY_SANDBOX_PORT", settings.sandbox_port))
     if settings.temporal_address is None:
         wanted.append(("LATCHKEY_TEMPORAL_PORT", settings.temporal_port))
@@ -452,12 +525,35 @@ def _check_ports(settings: Settings) -> None:
                 ) from None
 
 
-async def _checked(url: str, token: str) -> bool:
-    """Whether the worker has checked the Stripe key."""
+def _rehearses(settings: Settings, data: Path) -> bool:
+    """Whether the sandbox stands in for Stripe: without a key, until it is left."""
+    return settings.stripe_secret_key is None and not sandbox_exit.has_left(data)
+
+
+async def _check_rehearsal(plan: Plan, database: SecretStr) -> None:
+    """Keep a Stripe account out of a database whose products are linked to the sandbox's. Raises
+    `UpError`."""
+    pool = await create_pool(database.get_secret_value(), max_size=1)
+    try:
+        async with pool.acquire() as connection:
+            if plan.rehearses:
+                await leaving_sandbox.note_use(connection)
+            elif await leaving_sandbox.is_tied(connection):
+                raise UpError(
+                    "the products in this database are linked to the sandbox's: start once without"
+                    " STRIPE_SECRET_KEY and choose “Leave the sandbox” under Connectors, or set"
+                    " LATCHKEY_DATA or DATABASE_URL to begin with another one"
+                )
+    finally:
+        await pool.close()
+
+
+async def _checked(url: str, token: str, states: Sequence[str]) -> bool:
+    """Whether the worker has checked the Stripe key, by the connection's state."""
     headers = {"Authorization": f"Bearer {token}"}
     try:
         async with httpx.AsyncClient(timeout=5, headers=headers) as client:
-            return (await client.get(url)).json().get("stripe") in ("connected", "refused")
+            return (await client.get(url)).json().get("stripe") in states
     except (httpx.HTTPError, ValueError):
         return False
 

@@ -14,7 +14,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.harness import PATIENCE, TOKEN, Json, flat, free_port
+from tests.harness import KEY, PATIENCE, TOKEN, Json, Stripe, flat, free_port
 
 pytestmark = pytest.mark.slow
 
@@ -27,10 +27,11 @@ class Up:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.port, self.sandbox = free_port(), free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
         self.environment = os.environ | {
             "LATCHKEY_DATA": str(folder),
             "LATCHKEY_PORT": str(self.port),
-            "LATCHKEY_PUBLIC_URL": f"http://127.0.0.1:{self.port}",
+            "LATCHKEY_PUBLIC_URL": self.url,
             "LATCHKEY_SANDBOX_PORT": str(self.sandbox),
             "LATCHKEY_TEMPORAL_PORT": str(free_port()),
             "LATCHKEY_TEMPORAL_UI_PORT": str(free_port()),
@@ -87,7 +88,7 @@ class Up:
     def api(self, method: str, path: str, **options: object) -> Json:
         answer = httpx.request(
             method,
-            f"http://127.0.0.1:{self.port}/api/v1{path}",
+            f"{self.url}/api/v1{path}",
             headers={"Authorization": f"Bearer {TOKEN}"},
             timeout=PATIENCE,
             **options,  # type: ignore[arg-type]
@@ -116,15 +117,20 @@ def up(tmp_path: Path) -> Iterator[Up]:
         made.stop()
 
 
-def set_up(link: str) -> None:
-    """Name the site and make its owner, as the page behind the link does."""
-    with httpx.Client(timeout=PATIENCE) as client:
-        csrf = re.search(r'name="csrf_token" value="([0-9a-f]+)"', client.get(link).text)
-        assert csrf
+class Owner:
+    """A browser of the site's owner, who names the site and makes an account by the link."""
+
+    def __init__(self, link: str) -> None:
+        self.client = httpx.Client(timeout=PATIENCE)
         words = "seven wet otters"
         given = {"name": "Club", "email": "up@owner.example", "password": words, "again": words}
-        answer = client.post(link, data={"csrf_token": csrf[1], **given})
-        assert answer.status_code == 303, answer.text
+        assert self.post(link, link, **given).status_code == 303
+
+    def post(self, page: str, address: str, **given: str) -> httpx.Response:
+        """Send the form of a page."""
+        csrf = re.search(r'name="csrf_token" value="([0-9a-f]+)"', self.client.get(page).text)
+        assert csrf
+        return self.client.post(address, data={"csrf_token": csrf[1], **given})
 
 
 def waiting(condition: object, what: str, seconds: float = PATIENCE) -> None:
@@ -134,7 +140,26 @@ def waiting(condition: object, what: str, seconds: float = PATIENCE) -> None:
         time.sleep(0.1)
 
 
-def test_up_starts_survives_a_crash_and_stops_cleanly(up: Up) -> None:
+def leave_the_sandbox(up: Up, owner: Owner) -> None:
+    """By the pages, as an admin does."""
+    here = f"{up.url}/admin/sandbox"
+    assert owner.post(here, f"{here}/leave", products="perhaps").status_code == 422
+    assert owner.post(here, f"{here}/leave", products="keep").status_code == 200
+
+    def left() -> bool:
+        try:
+            return "HX-Redirect" in owner.client.get(f"{here}/left").headers
+        except httpx.HTTPError:
+            return False
+
+    waiting(left, "the sandbox is left", READY)
+
+
+def test_up_starts_survives_a_crash_leaves_the_sandbox_and_stops_cleanly(
+    up: Up, stripe: Stripe
+) -> None:
+    """The second sandbox is the Stripe account to which the site is connected in the end."""
+    up.environment["STRIPE_API_BASE"] = stripe.url
     up.start()
     up.wait_ready()
     text = up.log.read_text()
@@ -142,7 +167,7 @@ def test_up_starts_survives_a_crash_and_stops_cleanly(up: Up) -> None:
         assert words in text
     link = re.search(r"Set up\s+(http://\S+/setup/\S+)", text)
     assert link
-    set_up(link[1])
+    owner = Owner(link[1])
 
     open_to_others = [path.name for path in up.folder.iterdir() if path.stat().st_mode & 0o077]
     assert open_to_others == [], "others of this machine read none of it"
@@ -181,6 +206,9 @@ def test_up_starts_survives_a_crash_and_stops_cleanly(up: Up) -> None:
     assert up.process is not None
     os.killpg(up.process.pid, signal.SIGKILL)
     up.process.wait()
+    mixing = Up(up.folder)
+    mixing.environment["STRIPE_SECRET_KEY"] = KEY
+    assert "linked to the sandbox's" in mixing.fails()
     began = time.monotonic()
     up.start()
     up.wait_ready()
@@ -202,6 +230,21 @@ def test_up_starts_survives_a_crash_and_stops_cleanly(up: Up) -> None:
     other = Up(up.folder)
     other.log = up.folder.parent / "other.log"
     assert "another `latchkey up`" in other.fails(), "a second start on the same folder is refused"
+
+    leave_the_sandbox(up, owner)
+    assert [one["id"] for one in up.api("GET", "/products")["data"]] == [product]
+    assert access()["access"] is False
+    assert up.api("GET", "/activities")["data"] == []
+    connectors = f"{up.url}/admin/connectors"
+    assert owner.post(connectors, f"{connectors}/stripe", key=KEY).status_code == 303
+    account = httpx.get(f"{stripe.url}/_sandbox/ready", timeout=PATIENCE).json()["account"]
+    assert account in owner.client.get(connectors).text
+    assert "built-in sandbox" not in owner.client.get(f"{up.url}/admin").text
+    assert up.stop() == 0
+    up.start()
+    up.wait_ready()
+    assert "Sandbox" not in up.log.read_text()
+    assert owner.client.get(connectors).text.count(account) == 1
 
     children = psutil.Process(up.process.pid).children(recursive=True)
     assert children

@@ -165,6 +165,7 @@ PAGES: dict[str, A | None] = {
     "POST /admin/connectors/stripe": A.CONNECTION_CHANGED,
     "POST /admin/connectors/stripe/check": None,
     "POST /admin/connectors/stripe/disconnect": A.CONNECTION_REMOVED,
+    "POST /admin/sandbox/leave": None,
     "POST /admin/connectors/stripe/portal": A.SETTINGS_CHANGED,
     "POST /admin/first-steps": A.SETTINGS_CHANGED,
     "POST /admin/first-steps/webhook": None,

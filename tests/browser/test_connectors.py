@@ -57,6 +57,11 @@ async def test_a_typed_key_is_checked_and_connects(
         await expect(card).to_contain_text("Not connected")
 
         await enter(page, "sk_live_of_somebody_else")
+        await expect(page.locator("#in_clear-error")).to_contain_text("to https addresses only")
+        assert "somebody_else" not in await page.content()
+        await expect(card).to_contain_text("Not connected")
+        await page.get_by_label("Connect in live mode all the same").check()
+        await enter(page, "sk_live_of_somebody_else")
         await expect(card).to_contain_text("Key rejected")
         await expect(card).to_contain_text("Stripe refused the key: ")
 
@@ -99,6 +104,9 @@ async def test_a_typed_key_is_checked_and_connects(
         assert "by_mistake" not in await page.content()
         await expect(card).to_contain_text("Connected")
         await page.get_by_label("Change the mode of this site all the same").check()
+        await enter(page, "rk_live_by_mistake")
+        await page.get_by_label("Change the mode of this site all the same").check()
+        await page.get_by_label("Connect in live mode all the same").check()
         await enter(page, "rk_live_by_mistake")
         await expect(card).to_contain_text("Key rejected")
         await enter(page, KEY)

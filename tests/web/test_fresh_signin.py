@@ -38,6 +38,7 @@ FRESH = {
     "/admin/protected-sites/new": "/admin/protected-sites/new",
     "/admin/protected-sites/{id}": "/admin/protected-sites/{id}",
     "/admin/protected-sites/{id}/delete": "/admin/protected-sites/{id}/delete",
+    "/admin/sandbox/leave": "/admin/sandbox",
     "/admin/settings/team": "/admin/settings/team",
     "/admin/settings/team/second-factor": "/admin/settings/team/second-factor",
     "/admin/users/{id}/factors": "/admin/users/{id}/factors",

@@ -23,6 +23,14 @@ class PermissionCheck:
     optional: bool = False
 
 
+@dataclass(frozen=True)
+class ElsewhereLinks:
+    """How many products are linked in an account and mode that isn't the connected one."""
+
+    account: Account
+    links: int
+
+
 class NotConnectedError(Exception):
     """Stripe isn't connected, or there is no usable key."""
 
@@ -83,6 +91,22 @@ async def current(connection: Connection) -> StripeConnection:
     assert row is not None, "the migration creates the single row"
     names = StripeConnection.__dataclass_fields__
     return StripeConnection(**{name: row[name] for name in names})
+
+
+async def links_elsewhere(connection: Connection) -> list[ElsewhereLinks]:
+    """The links of other accounts and modes than the connected one; none where none is."""
+    rows = await connection.fetch(
+        """
+        select l.account_id, l.livemode, count(*) as links
+          from links l, stripe_connection c
+         where l.removed_at is null and c.state = 'connected'
+           and (l.account_id, l.livemode) is distinct from (c.account_id, c.livemode)
+         group by 1, 2 order by 1, 2
+        """
+    )
+    return [
+        ElsewhereLinks(Account(row["account_id"], row["livemode"]), row["links"]) for row in rows
+    ]
 
 
 async def is_connected(connection: Connection) -> bool:

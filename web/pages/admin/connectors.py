@@ -69,6 +69,13 @@ async def connect(request: Request) -> Response:
             " linked in the other mode. With it, events of that mode are refused, and access that"
             " they would extend ends. Each mode needs a site with a database of its own."
         )
+    if not errors and text(fields, "in_clear") != "yes" and _in_clear(site, key):
+        errors["in_clear"] = (
+            f"This is a live key, but the site's address is {site.public_url}. Stripe sends live"
+            " events to https addresses only, so purchases would be noticed minutes later. Put a"
+            " proxy with TLS in front of the site, and set LATCHKEY_PUBLIC_URL to its https"
+            " address."
+        )
     if errors:
         return await _page(request, errors=errors)
     vault = site.keyring.vault
@@ -130,6 +137,10 @@ def _is_live(key: str) -> bool:
     return "_live_" in key
 
 
+def _in_clear(site: Site, key: str) -> bool:
+    return _is_live(key) and not site.public_url.startswith("https://")
+
+
 async def _changes_mode(site: Site, key: str) -> bool:
     """Whether products are linked in the other mode than the key's."""
     async with site.pool.acquire() as connected:
@@ -160,6 +171,7 @@ async def _page(
         current = await connection.current(connected)
         options = options or vars(await site_settings.read(connected))
         progress = await first_steps.progress(request, connected, FirstStep.STRIPE)
+        elsewhere = await connection.links_elsewhere(connected)
     return page(
         request,
         "admin/connectors.html",
@@ -167,6 +179,7 @@ async def _page(
         connection=current,
         first_steps=progress,
         missing=current.missing,
+        elsewhere=elsewhere,
         error=error,
         errors=errors or {},
         options=options,

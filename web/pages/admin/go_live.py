@@ -225,8 +225,7 @@ def _of_stripe(facts: GoLiveFacts, settings: Settings) -> dict[GoLiveStep, tuple
             "The key is a live one",
             "Real purchases count."
             if facts.livemode
-            else "The sandbox stands in for Stripe. Start a site with a live key and a database of"
-            " its own."
+            else "The sandbox stands in for Stripe. Under Connectors you leave it."
             if settings.sandbox_url
             else "This site is connected in test mode. Live mode needs a site with a database of"
             " its own: docs/stripe.md says why.",
