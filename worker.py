@@ -49,6 +49,7 @@ from latchkey import (
     lost_runs,
     namespace_guard,
     presence,
+    public_address,
     reminder_series,
     schedules,
     stripe_leases,
@@ -341,6 +342,7 @@ async def _run(
         logout_notices.run(pool, settings, signing, outgoing, supervisor)
     )
     reminding = asyncio.create_task(reminder_series.run(pool, settings, supervisor))
+    watching = asyncio.create_task(public_address.watch(pool, settings, supervisor))
     async with (
         presence.reported(pool, supervisor, kind="worker"),
         main,
@@ -360,7 +362,7 @@ async def _run(
         greeting.cancel()
     work.client = work.supervisor = None
     await asyncio.gather(
-        mailer, notifier, reminding, greeting, displaced, ended, return_exceptions=True
+        mailer, notifier, reminding, watching, greeting, displaced, ended, return_exceptions=True
     )
     await outgoing.aclose()
     await keyring.close()

@@ -1,6 +1,6 @@
 """`python -m bench.numbers`: Numbers and the people behind its points, money at risk and
-cancellations, with 50,000 users and five years of subscriptions, trials and purchases; and how long
-counting takes."""
+cancellations, with 50,000 users and five years of subscriptions, trials and purchases, and as many
+subscriptions again that had ended before they were known; and how long counting takes."""
 
 import asyncio
 import statistics
@@ -85,6 +85,18 @@ update subscriptions
        cancel_feedback = (array['unused', 'too_expensive', 'other', null])
                          [1 + split_part(id, '_', 2)::bigint % 4]
  where ended_at is not null or scheduled_end is not null;
+insert into past_spans (subscription_id, item_id, account_id, livemode, customer_id,
+                        stripe_product, price_id, quantity, trial, since, until)
+select 'past_' || n, 'si_past_' || n, 'acct_bench', true, c.id, 'prod_' || 1 + n % {PRODUCTS},
+       'price_' || 1 + n % 2 || '_' || 1 + n % {PRODUCTS}, 1, trial,
+       case when trial then began else began + interval '14 days' end,
+       case when trial then began + interval '14 days'
+            else began + (20 + n % 300) * interval '1 day' end
+  from customers c
+ cross join lateral (select substr(c.id, 5)::bigint as n) t
+ cross join lateral (
+       select now() - (330 + n * 6151 % {(YEARS - 1) * 365}) * interval '1 day' as began) b
+ cross join (values (true), (false)) v (trial);
 insert into bills (id, subscription_id, dispute_status, dispute_amount, dispute_currency)
 select 'in_' || id, id, 'needs_response', 900, 'eur' from subscriptions
  where split_part(id, '_', 2)::bigint % 500 = 3;

@@ -36,6 +36,7 @@ async def examine(settings: Settings, console: Console, *, offline: bool) -> boo
         *await doctor_temporal.of_temporal(settings),
         *await _stripe(settings),
         *await doctor_checks.of_identity(settings),
+        *await doctor_checks.of_address(settings),
         *await doctor_checks.of_database(settings),
         *await doctor_mail.of_mail_server(settings),
         *doctor_security.of_settings(settings),

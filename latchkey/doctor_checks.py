@@ -13,7 +13,8 @@ import temporalio.api.workflowservice.v1 as service
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from latchkey import contracts
+from latchkey import contracts, public_address
+from latchkey.rules.public_address import AddressState, sentence
 from latchkey.settings import Settings
 from latchkey.store import site_identity
 from latchkey.store.checks import health
@@ -48,7 +49,7 @@ _CHECKS = {
     "backup": (FindingKind.BACKUP_LATE,),
 }
 """What each check looks for, worst first. The Stripe key and the webhook endpoint are checked by
-calling Stripe."""
+calling Stripe, and the address by asking who answers there."""
 
 _FOUND = {
     FindingKind.EVENTS_FAILED: "{count} failed",
@@ -117,6 +118,10 @@ ADVICE = {
         "open Communities in the admin pages: the server's page says why; mend it and resume it"
     ),
     FindingKind.ROLES_REFUSED: "open Communities in the admin pages: the server's page says why",
+    FindingKind.ADDRESS: (
+        "look again from the go-live checklist once it is mended: Stripe's events and the links in"
+        " emails lead there"
+    ),
     FindingKind.VISITORS_ALIKE: (
         "have your proxy set X-Forwarded-For, and put its address into FORWARDED_ALLOW_IPS: until"
         " then, one visitor's wrong passwords slow down all others"
@@ -158,6 +163,27 @@ async def of_database(settings: Settings) -> list[Check]:
     return list(_database_checks(figures, expectations(settings))) if figures else []
 
 
+async def of_address(settings: Settings) -> list[Check]:
+    """Whether the public URL leads to this site. Empty where only this machine or its network knows
+    it, or the database can't be read."""
+    if settings.is_local or settings.secret is None or settings.database_url is None:
+        return []
+    try:
+        async with await create_pool(settings.database_url.get_secret_value(), max_size=1) as pool:
+            finding = await public_address.look(pool, settings)
+    except UNREADABLE:
+        return []
+    return [
+        Check(
+            "address",
+            finding.state is AddressState.HERE,
+            sentence(finding, settings.public_url).removesuffix("."),
+            "if only this machine can't reach it, events that arrive from Stripe prove that it"
+            " works: see Health",
+        )
+    ]
+
+
 async def of_identity(settings: Settings) -> list[Check]:
     """Whether the database acts for the public URL. Empty if it can't be read."""
     found = await from_database(
@@ -192,6 +218,7 @@ def expectations(settings: Settings) -> Expectations:
         compares_nightly=settings.reconciliation != "off",
         api_version=API_VERSION,
         sends_email=settings.smtp_url is not None,
+        public_url=settings.public_url,
         is_public=not settings.is_local,
         backup_every=timedelta(hours=settings.backup_hours) if settings.backup_hours else None,
     )

@@ -8,7 +8,7 @@ import asyncio
 import socket
 import ssl
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 import httpx
@@ -17,12 +17,55 @@ import orjson
 from latchkey import address_proof
 from latchkey.rules.public_address import AddressFinding, AddressState
 from latchkey.settings import Settings
+from latchkey.store import site_identity
+from latchkey.store.checks import public_address as findings
 from latchkey.store.pool import Pool
+from latchkey.store.site_identity import SiteRole
+from latchkey.supervision import LoopSupervisor
 from latchkey.texts import made_storable
 
 LONGEST_DETAIL = 200
+EVERY, AGAIN = timedelta(hours=1), timedelta(minutes=10)
+"""How often the address is looked at by itself, and how soon again if something is in the way."""
 UNKNOWN_HOST = b"This site doesn't answer to this host name"
 """How `web/hosts.py` begins its answer to a request for another name."""
+
+
+async def watch(pool: Pool, settings: Settings, supervisor: LoopSupervisor) -> None:
+    """Look at the address now and then until the supervisor stops, if the internet can reach it."""
+    if settings.is_local:
+        return
+
+    async def round_() -> bool:
+        await look_if_due(pool, settings, as_of=datetime.now(UTC))
+        return False
+
+    await supervisor.repeat("address", round_, every=AGAIN.total_seconds())
+
+
+async def look_if_due(pool: Pool, settings: Settings, *, as_of: datetime) -> bool:
+    """Look and record what is found, if no process has done so lately; whether it was due. A copy
+    leaves the address alone, which is its original's."""
+    url = settings.public_url
+    async with pool.acquire() as connection:
+        identity = await site_identity.read(connection, url)
+        last = await findings.last(connection, url)
+    if identity.role is not SiteRole.ORIGINAL:
+        return False
+    if last is not None:
+        pause = EVERY if last.state is AddressState.HERE else AGAIN
+        if as_of < last.at + pause - timedelta(seconds=5):
+            return False
+    await look_and_note(pool, settings)
+    return True
+
+
+async def look_and_note(pool: Pool, settings: Settings) -> AddressFinding:
+    """Look, and record what is found."""
+    finding = await look(pool, settings)
+    async with pool.acquire() as connection, connection.transaction():
+        await findings.note(connection, settings.public_url, finding)
+    return finding
 
 
 async def look(pool: Pool, settings: Settings) -> AddressFinding:

@@ -36,6 +36,7 @@ _PAGES = {
     FindingKind.CATCH_UP_LATE: HEALTH,
     FindingKind.VISITORS_ALIKE: HEALTH,
     FindingKind.BACKUP_LATE: HEALTH,
+    FindingKind.ADDRESS: "/admin/go-live#address",
     FindingKind.UNSOLD: HEALTH,
     FindingKind.SALES_REFUSED: HEALTH,
     FindingKind.SECOND_SUBSCRIPTIONS: "/admin/subscriptions/second",

@@ -342,6 +342,8 @@ async def answering(answers: Answers) -> AsyncIterator[str]:
         [proof] = parse_qs(urlsplit(target).query)["proof"]
         try:
             async for part in answers(address, target, proof):
+                if writer.is_closing():
+                    break
                 writer.write(part)
                 await writer.drain()
         except ConnectionError:

@@ -225,13 +225,21 @@ def check_query(request: Request) -> None:
 
 async def mail_by_hand(request: Request) -> None:
     """Count an email that somebody of the team sends by hand. Raises `TooManyError`."""
-    who = f"mails by hand {request.state.user.id}"
+    await at_most_hourly(
+        request,
+        f"mails by hand {request.state.user.id}",
+        most=MAILS_BY_HAND,
+        otherwise=f"You have sent {MAILS_BY_HAND} emails by hand within the last hour. This one was"
+        " not sent. Wait an hour, or ask somebody else on the team.",
+    )
+
+
+async def at_most_hourly(request: Request, what: str, *, most: int, otherwise: str) -> None:
+    """Count what the team may do `most` times an hour. Raises `TooManyError`, saying `otherwise`,
+    where that was done."""
     async with site_of(request).pool.acquire() as connection:
-        if not await signin.try_once(connection, who, most=MAILS_BY_HAND, seconds=3600):
-            raise TooManyError(
-                f"You have sent {MAILS_BY_HAND} emails by hand within the last hour. This one was"
-                " not sent. Wait an hour, or ask somebody else on the team."
-            )
+        if not await signin.try_once(connection, what, most=most, seconds=3600):
+            raise TooManyError(otherwise)
 
 
 async def form(

@@ -7,6 +7,8 @@ from enum import StrEnum
 from ipaddress import ip_address
 
 from latchkey.rules import endpoint
+from latchkey.rules.public_address import sentence
+from latchkey.store.checks import public_address
 from latchkey.store.checks.health import HealthFigures
 
 LONG_UNPROCESSED = timedelta(minutes=5)
@@ -37,6 +39,7 @@ class FindingKind(StrEnum):
     ROLES_REFUSED = "roles_refused"
     VISITORS_ALIKE = "visitors_alike"
     BACKUP_LATE = "backup_late"
+    ADDRESS = "address"
 
 
 @dataclass(frozen=True)
@@ -54,13 +57,14 @@ class Finding:
 class Expectations:
     """What the settings promise: how often missed events are looked for, whether everything is
     compared every night, the API version that the webhook endpoint has to send, whether SMTP_URL
-    names a mail server, whether visitors come from the internet, and how old the last backup may
-    be, if that is watched here."""
+    names a mail server, the public URL, whether visitors come there from the internet, and how old
+    the last backup may be, if that is watched here."""
 
     catch_up_every: timedelta
     compares_nightly: bool
     api_version: str
     sends_email: bool
+    public_url: str
     is_public: bool
     backup_every: timedelta | None
 
@@ -79,6 +83,7 @@ def findings(figures: HealthFigures, expected: Expectations) -> list[Finding]:
     if figures.stuck_loops:
         loops = figures.stuck_loops
         found.append(Finding(FindingKind.LOOP_STUCK, len(loops), detail="; ".join(loops)))
+    found += _of_address(figures, expected)
     oldest = figures.oldest_unprocessed
     if oldest and figures.now - oldest > LONG_UNPROCESSED:
         found.append(Finding(FindingKind.EVENTS_WAITING, figures.unprocessed, oldest))
@@ -110,6 +115,15 @@ def endpoint_problems(figures: HealthFigures, *, api_version: str) -> list[str]:
     if figures.connection != "connected":
         return []
     return endpoint.problems(figures.endpoint_found, version=api_version)
+
+
+def _of_address(figures: HealthFigures, expected: Expectations) -> list[Finding]:
+    url = expected.public_url
+    trouble = public_address.trouble(figures.address, url, now=figures.now)
+    if not expected.is_public or trouble is None:
+        return []
+    said = sentence(trouble.finding, url).removesuffix(".")
+    return [Finding(FindingKind.ADDRESS, since=trouble.since, detail=said)]
 
 
 def _of_sales(figures: HealthFigures) -> list[Finding]:

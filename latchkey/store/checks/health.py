@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from latchkey.store.checks import public_address
 from latchkey.store.pool import Connection
 from latchkey.store.stripe import refused_webhooks
 from latchkey.store.stripe.refused_webhooks import Refused
@@ -32,6 +33,7 @@ class HealthFigures:
     `webhooks_given_up` counts what was given up within three days; `communities_off` and
     `roles_refused` are communities that were, and roles that they don't let be given.
     `mail_server` says whether an admin entered one.
+    `address` is what was last found at the public address (see `public_address`).
     `backed_up_at` is when `latchkey backup` last wrote this database to a file, if it ever did.
     Of the comparisons of all products: `compared_at` is when one last got
     through, or Stripe was connected, `comparison_error` why the last one since then failed, and
@@ -66,6 +68,7 @@ class HealthFigures:
     roles_refused: list[str]
     only_address: str | None
     backed_up_at: datetime | None
+    address: dict[str, Any] | None
 
     @property
     def uncompared(self) -> bool:
@@ -199,13 +202,15 @@ async def figures(connection: Connection) -> HealthFigures:
                                       where acting_as is null and ip <> 'unknown'
                                       order by id desc limit $3) s
                 having count(distinct ip) = 1 and count(distinct user_id) >= $4) as only_address,
-               (select done_at from chores where name = 'backup') as backed_up_at
+               (select done_at from chores where name = 'backup') as backed_up_at,
+               (select value from site_settings where key = $5) as address
           from stripe_connection c
         """,
         MANY,
         OVERDUE,
         LAST_SESSIONS,
         SEVERAL,
+        public_address.KEY,
     )
     assert row is not None, "the connection has its row"
     return HealthFigures(**dict(row))

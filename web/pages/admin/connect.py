@@ -17,12 +17,11 @@ from latchkey.rules.forward_auth import origin_of, unfit_origin
 from latchkey.store.oauth import connecting
 from latchkey.store.oauth.connecting import ConnectionFacts
 from latchkey.store.products import listing
-from latchkey.store.users import signin
 from web import integration_files
 from web.forward_auth.verify import ENTER
 from web.integration_files import LATCHKEY_AT, SITE_AT, OwnValues, is_listener
 from web.pages.errors import NotFoundError
-from web.pages.guard import TooManyError, admin_page, form, text
+from web.pages.guard import admin_page, at_most_hourly, form, text
 from web.pages.render import page
 from web.site import Site, site_of
 from web.wording.times import ago
@@ -146,12 +145,12 @@ async def steps(request: Request) -> Response:
     address = text(fields, "address")
     if wrong := unfit_origin(address):
         return await _page(request, kind, address, problem=f"The address {wrong}.")
-    async with site_of(request).pool.acquire() as connection:
-        who = f"checks of sites {request.state.user.id}"
-        if not await signin.try_once(connection, who, most=CHECKS_PER_HOUR, seconds=3600):
-            raise TooManyError(
-                f"You have checked {CHECKS_PER_HOUR} sites within the last hour. Wait an hour."
-            )
+    await at_most_hourly(
+        request,
+        f"checks of sites {request.state.user.id}",
+        most=CHECKS_PER_HOUR,
+        otherwise=f"You have checked {CHECKS_PER_HOUR} sites within the last hour. Wait an hour.",
+    )
     origin = origin_of(address)
     findings = await _check(site_of(request), kind, origin)
     return await _page(request, kind, origin, findings=findings)

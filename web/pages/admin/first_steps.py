@@ -15,10 +15,10 @@ from latchkey.rules.go_live import GoLiveFacts
 from latchkey.store.checks import first_steps
 from latchkey.store.checks.first_steps import FirstProduct
 from latchkey.store.pool import Connection
-from latchkey.store.users import factors, signin
+from latchkey.store.users import factors
 from latchkey.urls import is_local
 from web import webhook_trial
-from web.pages.guard import TooManyError, admin_page, form, redirect, text
+from web.pages.guard import admin_page, at_most_hourly, form, redirect, text
 from web.pages.render import page
 from web.site import Site, site_of
 from web.webhook_trial import TrialOutcome
@@ -91,15 +91,14 @@ async def show(request: Request) -> Response:
 async def try_webhook(request: Request) -> Response:
     """Have Stripe send an event, and say whether it arrived."""
     await form(request)
+    await at_most_hourly(
+        request,
+        "webhook trials",
+        most=TRIALS_PER_HOUR,
+        otherwise=f"{TRIALS_PER_HOUR} test events were sent within the last hour. Wait an hour, or"
+        " look under Health whether events arrive.",
+    )
     site = site_of(request)
-    async with site.pool.acquire() as connection:
-        if not await signin.try_once(
-            connection, "webhook trials", most=TRIALS_PER_HOUR, seconds=3600
-        ):
-            raise TooManyError(
-                f"{TRIALS_PER_HOUR} test events were sent within the last hour. Wait an hour, or"
-                " look under Health whether events arrive."
-            )
     try:
         outcome = await webhook_trial.run(site)
     except (dispatch.TemporalUnavailableError, dispatch.WorkflowFailedError) as error:

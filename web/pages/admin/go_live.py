@@ -13,10 +13,8 @@ from latchkey.rules.plurals import counted
 from latchkey.rules.public_address import sentence
 from latchkey.settings import Settings
 from latchkey.store.checks import go_live
-from latchkey.store.checks import public_address as findings
-from latchkey.store.users import signin
 from web.pages.errors import NotFoundError
-from web.pages.guard import TooManyError, admin_page, form, redirect
+from web.pages.guard import admin_page, at_most_hourly, form, redirect
 from web.pages.render import page
 from web.site import site_of
 
@@ -72,18 +70,16 @@ async def show(request: Request) -> Response:
 async def look(request: Request) -> Response:
     """Look at the site's public address."""
     await form(request)
+    await at_most_hourly(
+        request,
+        "looks at the address",
+        most=LOOKS_PER_HOUR,
+        otherwise=f"The address was looked at {LOOKS_PER_HOUR} times within the last hour. Wait an"
+        " hour.",
+    )
     site = site_of(request)
-    async with site.pool.acquire() as connection:
-        if not await signin.try_once(
-            connection, "looks at the address", most=LOOKS_PER_HOUR, seconds=3600
-        ):
-            raise TooManyError(
-                f"The address was looked at {LOOKS_PER_HOUR} times within the last hour. Wait an"
-                " hour."
-            )
-    finding = await public_address.look(site.pool, site.settings)
-    async with site.pool.acquire() as connection, connection.transaction():
-        await findings.note(connection, site.public_url, finding)
+    await public_address.look_and_note(site.pool, site.settings)
+    site.bell.forget()
     return redirect("/admin/go-live#address")
 
 
