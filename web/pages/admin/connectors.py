@@ -63,19 +63,10 @@ async def connect(request: Request) -> Response:
         errors["key"] = "That isn't a secret key. Secret keys start with sk_ or rk_, not pk_."
     if secret and (not secret.startswith("whsec_") or len(secret) > LONGEST_KEY):
         errors["webhook_secret"] = "A signing secret starts with whsec_."
-    if not errors and text(fields, "other_mode") != "yes" and await _changes_mode(site, key):
-        errors["other_mode"] = (
-            f"This is a {'live' if _is_live(key) else 'test'} key, but the site's products are"
-            " linked in the other mode. With it, events of that mode are refused, and access that"
-            " they would extend ends. Each mode needs a site with a database of its own."
-        )
-    if not errors and text(fields, "in_clear") != "yes" and _in_clear(site, key):
-        errors["in_clear"] = (
-            f"This is a live key, but the site's address is {site.public_url}. Stripe sends live"
-            " events to https addresses only, so purchases would be noticed minutes later. Put a"
-            " proxy with TLS in front of the site, and set LATCHKEY_PUBLIC_URL to its https"
-            " address."
-        )
+    if not errors:
+        doubts = await _doubts(site, key)
+        if any(text(fields, name) != "yes" for name in doubts):
+            errors = doubts
     if errors:
         return await _page(request, errors=errors)
     vault = site.keyring.vault
@@ -137,8 +128,23 @@ def _is_live(key: str) -> bool:
     return "_live_" in key
 
 
-def _in_clear(site: Site, key: str) -> bool:
-    return _is_live(key) and not site.public_url.startswith("https://")
+async def _doubts(site: Site, key: str) -> dict[str, str]:
+    """What speaks against a key, by the field that has to be ticked to use it all the same."""
+    found = {}
+    if await _changes_mode(site, key):
+        found["other_mode"] = (
+            f"This is a {'live' if _is_live(key) else 'test'} key, but the site's products are"
+            " linked in the other mode. With it, events of that mode are refused, and access that"
+            " they would extend ends. Each mode needs a site with a database of its own."
+        )
+    if _is_live(key) and not site.public_url.startswith("https://"):
+        found["in_clear"] = (
+            f"This is a live key, but the site's address is {site.public_url}. Stripe sends live"
+            " events to https addresses only, so purchases would be noticed minutes later. Put a"
+            " proxy with TLS in front of the site, and set LATCHKEY_PUBLIC_URL to its https"
+            " address."
+        )
+    return found
 
 
 async def _changes_mode(site: Site, key: str) -> bool:
