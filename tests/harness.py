@@ -473,6 +473,12 @@ class Latchkey:
         assert self._app is not None, "the web process runs"
         self._app.state.site.bell.forget()
 
+    async def without_texts(self) -> None:
+        """Delete what the team wrote for members' pages, and have the next page know it."""
+        assert self._app is not None, "the web process runs"
+        await self.pool.execute("delete from page_texts")
+        self._app.state.site.texts = {}
+
     async def connected(self) -> None:
         """Wait until Stripe is connected and the endpoint registered."""
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latchkey import languages
+from latchkey import languages, variables
 from latchkey.languages import LANGUAGES
 from latchkey.mail.letters import KINDS, letter
 from latchkey.mail.render import render
@@ -17,7 +17,6 @@ from latchkey.mail.variants import (
     example,
     paragraphs,
     reworded,
-    unknown_variables,
     variant_of,
 )
 from latchkey.store.mail_texts import MailText
@@ -42,7 +41,7 @@ def test_our_own_text_says_the_same_when_it_is_saved(key: str) -> None:
     assert key == SEVERAL or variant_of(mail) == key
     for language in LANGUAGES.values():
         text = default_text(variant, language)
-        assert not unknown_variables(text.subject + text.body, variant)
+        assert not variables.unknown(text.subject + text.body, variant.variables)
         with languages.using(language):
             ours = letter(mail, SITE)
             assert reworded(ours, text, mail, SITE) == ours, language.code
@@ -69,7 +68,7 @@ def test_any_text_can_be_filled(text: str) -> None:
 def test_variables_are_filled_once_and_others_are_found() -> None:
     variant = VARIANTS["cancellation.scheduled"]
     text = "{products} until {ends}, {site}: {email} {code} {Ends} { ends } {}"
-    assert unknown_variables(text, variant) == ["code", "Ends", ""]
+    assert variables.unknown(text, variant.variables) == ["code", "Ends", ""]
     mail = example(variant, product="{site}", email="ada@sea.example")
     said = reworded(
         letter(mail, SITE), MailText("{products}", "{products} and {nothing}"), mail, SITE

@@ -230,7 +230,9 @@ async def age(pool: Pool, *names: PictureName) -> None:
 
 
 async def test_pictures_that_nothing_shows_go_after_a_day(pool: Pool, files: PictureFiles) -> None:
-    product, page, site, text, unused, fresh = [await kept(pool, files, n) for n in range(6)]
+    product, page, site, text, unused, fresh, welcome = [
+        await kept(pool, files, n) for n in range(7)
+    ]
     await pool.execute(
         "insert into products (id, slug, name, image_url, content)"
         " values ('prd_1', 'a', 'A', $1, $2)",
@@ -246,10 +248,14 @@ async def test_pictures_that_nothing_shows_go_after_a_day(pool: Pool, files: Pic
         "insert into site_settings (key, value) values ('site', $1)",
         {"logo_url": f"/pictures/{site.digest}-6.webp"},
     )
-    await age(pool, product, page, site, text, unused)
+    await pool.execute(
+        "insert into page_texts (place, language, heading, body) values ('sign_in', 'en', '', $1)",
+        f"![](/pictures/{welcome.digest}-6.webp)",
+    )
+    await age(pool, product, page, site, text, unused, welcome)
     assert await pictures.collect(pool, files) == 1
     assert await files.get(pool, unused) is None
-    for name in (product, page, site, text, fresh):
+    for name in (product, page, site, text, fresh, welcome):
         body = await files.get(pool, name)
         assert body is not None
         assert opened(body).format == "WEBP"

@@ -175,6 +175,7 @@ PAGES: dict[str, A | None] = {
     "POST /admin/settings": A.SETTINGS_CHANGED,
     "POST /admin/settings/brand": A.SETTINGS_CHANGED,
     "POST /admin/settings/embed": A.SETTINGS_CHANGED,
+    "POST /admin/settings/texts/{place}/{language}": A.SETTINGS_CHANGED,
     "POST /admin/settings/team": A.ROLE_CHANGED,
     "POST /admin/settings/team/{id}": A.ROLE_CHANGED,
     "POST /admin/settings/team/second-factor": A.SETTINGS_CHANGED,

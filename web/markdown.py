@@ -37,6 +37,12 @@ async def rendered(text: str) -> Markup:
         return _TOO_SLOW
 
 
+@lru_cache(maxsize=64)
+def short(text: str) -> Markup:
+    """The first `SHORT` characters of Markdown as sanitised HTML, at once."""
+    return _html(text[:SHORT])
+
+
 def _html(text: str) -> Markup:
     return Markup(nh3.clean(_MARKDOWN.render(text)))
 

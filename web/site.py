@@ -19,7 +19,7 @@ from latchkey.pictures import PictureReader
 from latchkey.serving import Drain
 from latchkey.settings import Settings
 from latchkey.signing import SigningKeys
-from latchkey.store import site_identity, site_settings
+from latchkey.store import page_texts, site_identity, site_settings
 from latchkey.store.access import grants
 from latchkey.store.access.grants import AccessQuestion
 from latchkey.store.checks.dashboard import Numbers
@@ -29,6 +29,7 @@ from latchkey.store.forward_auth import standings
 from latchkey.store.forward_auth.standings import SiteStanding, StandingQuestion
 from latchkey.store.oauth import authorizations
 from latchkey.store.oauth.authorizations import TokenAnswer, TokenQuestion
+from latchkey.store.page_texts import PageTexts
 from latchkey.store.pool import Connection, Pool
 from latchkey.store.site_identity import SiteIdentity
 from latchkey.store.site_settings import SiteSettings
@@ -52,9 +53,10 @@ class Site:
     """The process's settings and connections.
 
     `arrived` wakes the relay for events, `wake` after any other commit. `look` caches the site's
-    name and colours, `identity` whether it is a copy, `has_communities` whether members can connect
-    an account with one. `numbers` caches the dashboard's counts and figures with the time they were
-    taken, `members` the member counts of products with too many members to count for every page.
+    name and colours, `texts` what the team wrote for members' pages, `identity` whether it is a
+    copy, `has_communities` whether members can connect an account with one. `numbers` caches the
+    dashboard's counts and figures with the time they were taken, `members` the member counts of
+    products with too many members to count for every page.
     `access` answers whether people may open products, `tokens` what OAuth tokens stand for,
     `standings` who may enter protected sites.
     `sign_ins` slows down networks that try many passwords or passkeys within a quarter of an hour.
@@ -71,6 +73,7 @@ class Site:
     audit: AuditCounts = field(default_factory=AuditCounts)
     supervisor: LoopSupervisor = field(default_factory=LoopSupervisor)
     look: SiteSettings = field(default_factory=SiteSettings)
+    texts: PageTexts = field(default_factory=dict)
     identity: SiteIdentity = field(default_factory=SiteIdentity)
     has_communities: bool = False
     bell: AlarmCache = field(init=False)
@@ -101,11 +104,12 @@ class Site:
         return await standings.answer(self.pool, questions, rules=self.session_rules)
 
     async def refresh_look(self) -> None:
-        """Reload the site's name and colours, at most every few seconds."""
+        """Reload the site's name, colours and texts, at most every few seconds."""
         if time.monotonic() >= self._look_until:
             self._look_until = time.monotonic() + LOOK_SECONDS
             async with self.pool.acquire() as connection:
                 self.look = await site_settings.read(connection)
+                self.texts = await page_texts.read(connection)
                 self.identity = await site_identity.read(connection, self.public_url)
                 self.has_communities = await communities.any_open(connection)
 

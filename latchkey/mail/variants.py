@@ -13,6 +13,7 @@ from latchkey.rules.vocabulary import GrantSource
 from latchkey.store.feed.mails import OutMail
 from latchkey.store.mail_texts import MailText
 from latchkey.store.site_settings import SiteSettings
+from latchkey.variables import filled
 
 EVERYWHERE = {
     "site": "the site's name",
@@ -30,7 +31,6 @@ VARIABLES = EVERYWHERE | {
     "gone": "the address of the account that ended",
     "change": "a sentence that says what was changed",
 }
-_VARIABLE = re.compile(r"\{([^{}\s]{0,40})\}")
 _DAYS = {"ends": "2031-02-03", "card_until": "2031-04-05", "billed_at": "2031-06-07"}
 """Days that no default text mentions."""
 
@@ -120,19 +120,13 @@ def variant_of(mail: OutMail) -> str:
     return f"{mail.kind}.{form}"
 
 
-def unknown_variables(text: str, variant: Variant) -> list[str]:
-    """The variables in a text that the variant doesn't have."""
-    found = dict.fromkeys(_VARIABLE.findall(text))
-    return [name for name in found if name not in variant.variables]
-
-
 def reworded(said: Letter, text: MailText, mail: OutMail, site: SiteSettings) -> Letter:
     """The email in the team's words. Button, link and small print stay: they say what is so."""
     facts = facts_of(mail, site)
     return replace(
         said,
-        subject=_filled(text.subject, facts),
-        paragraphs=[_filled(part, facts) for part in paragraphs(text.body)],
+        subject=filled(text.subject, facts),
+        paragraphs=[filled(part, facts) for part in paragraphs(text.body)],
     )
 
 
@@ -196,7 +190,3 @@ def example(variant: Variant, *, product: str, email: str) -> OutMail:
         created_at=now,
         sent_at=None,
     )
-
-
-def _filled(text: str, facts: Mapping[str, str]) -> str:
-    return _VARIABLE.sub(lambda found: facts.get(found[1], found[0]), text)

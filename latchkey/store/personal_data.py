@@ -212,6 +212,7 @@ KEPT: Mapping[str, str] = {
     ),
     "protected_site_products": "site_id product_id",
     "mail_texts": "variant language subject body updated_at",
+    "page_texts": "place language heading body updated_at",
     "picture_files": "digest name body",
     "pictures": "digest created_at used_at",
     "protected_sites": "id origin without_access created_at asked_at",

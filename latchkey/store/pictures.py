@@ -13,6 +13,7 @@ _PLACES = (
     "select image_url from sales_pages",
     "select body from sales_pages",
     "select value::text from site_settings",
+    "select body from page_texts",
 )
 """Every text that can refer to a picture. What isn't listed here loses its pictures after a day."""
 

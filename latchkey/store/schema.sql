@@ -1611,6 +1611,14 @@ CREATE TABLE other_payers (
     proven_at timestamp with time zone
 );
 
+CREATE TABLE page_texts (
+    place text NOT NULL,
+    language text NOT NULL,
+    heading text NOT NULL,
+    body text NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
 CREATE TABLE passed_over (
     id text NOT NULL,
     ticket bigint NOT NULL,
@@ -2541,6 +2549,9 @@ ALTER TABLE ONLY orders
 
 ALTER TABLE ONLY other_payers
     ADD CONSTRAINT other_payers_pkey PRIMARY KEY (source_id);
+
+ALTER TABLE ONLY page_texts
+    ADD CONSTRAINT page_texts_pkey PRIMARY KEY (place, language);
 
 ALTER TABLE ONLY passed_over
     ADD CONSTRAINT passed_over_pkey PRIMARY KEY (id);

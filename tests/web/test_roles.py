@@ -17,6 +17,7 @@ from tests.digest import digest
 from tests.harness import Latchkey
 from tests.web.pages import Visitor, user, visit
 from web import api, pages
+from web.wording.page_texts import PLACES
 
 pytestmark = pytest.mark.anyio
 
@@ -115,6 +116,7 @@ def filled(path: str, product: str, person: int) -> str:
     if path.startswith("/admin/products"):
         path = path.replace("{id}", product)
     path = path.replace("{variant}/{language}", f"{min(VARIANTS)}/en")
+    path = path.replace("{place}/{language}", f"{min(PLACES)}/en")
     return re.sub(r"\{\w+(:\w+)?\}", str(person), path)
 
 

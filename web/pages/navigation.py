@@ -122,6 +122,7 @@ SUBPAGES = (
     Entry("/admin/settings/team", "Team", "users", "staff owners admins support roles"),
     Entry("/admin/settings/team/second-factor", "Second factors", "key", "2fa two-factor passkeys"),
     Entry("/admin/mails/settings", "Email settings", "mail", "sender reply from templates"),
+    Entry("/admin/settings/texts", "Texts", "page", "wording welcome members pages translate"),
     Entry("/admin/mails/texts", "Email texts", "mail", "templates wording subject translate"),
     Entry("/admin/settings/embed", "Buttons", "page", "embed script snippet"),
     Entry("/account", "Your account", "person", "password sessions sign-in"),

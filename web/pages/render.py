@@ -20,7 +20,7 @@ from web.pages.icons import ICONS
 from web.pages.navigation import Group
 from web.security import CSRF_FIELD, csrf_token, remember_csrf
 from web.site import site_of
-from web.wording import labels
+from web.wording import labels, page_texts
 from web.wording.amounts import line_money, money, price
 from web.wording.passkeys import passkey_errors
 from web.wording.sizes import file_size
@@ -68,6 +68,7 @@ def text_of(request: Request, template: str, **values: Any) -> str:
         site_logo=site.look.logo_url,
         site_icon=site.look.icon_url,
         site_links=site.look.links,
+        words_at=partial(page_texts.words_at, site.texts, site.look),
         theme_address=theme.address(
             site.look.colour, bar=site.look.bar_colour, font=site.look.font
         ),

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from latchkey import languages
+from latchkey import languages, variables
 from latchkey.languages import Language
 from latchkey.mail import server as servers
 from latchkey.mail.render import Rendered, message, render_example
@@ -17,7 +17,6 @@ from latchkey.mail.variants import (
     Variant,
     default_text,
     example,
-    unknown_variables,
 )
 from latchkey.store import mail_texts, site_identity, site_settings
 from latchkey.store.mail_texts import MailText
@@ -109,10 +108,8 @@ def _errors(wanted: MailText, variant: Variant) -> dict[str, str]:
         return errors_of(error)
     errors = {}
     for name, given in (("subject", wanted.subject), ("body", wanted.body)):
-        if unknown := unknown_variables(given, variant):
-            listed = ", ".join(f"{{{one}}}" for one in unknown)
-            known = ", ".join(f"{{{one}}}" for one in variant.variables)
-            errors[name] = f"This email doesn't have {listed}. It has {known}."
+        if wrong := variables.refusal(given, variant.variables, where="email"):
+            errors[name] = wrong
     return errors
 
 

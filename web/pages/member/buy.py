@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey import dispatch, references, signin_links
-from latchkey.languages import _, joined
+from latchkey.languages import _, joined, listed
 from latchkey.store.access import grants
 from latchkey.store.products import abandoned_checkouts, checkout, products
 from latchkey.store.products.checkout import Selling
@@ -364,6 +364,7 @@ async def _success_page(
         "member/buy_success.html",
         outcome=outcome,
         bought=bought,
+        names=listed(name for _slug, name in bought.products),
         again=again,
         theirs=theirs,
         onward=onward,
