@@ -35,6 +35,7 @@ from activities.member_imports import MemberImportActivities
 from activities.objects import ObjectActivities
 from activities.policy import PolicyActivities
 from activities.portal import PortalActivities
+from activities.promotions import PromotionActivities
 from activities.purchases import PurchaseActivities
 from activities.reconcile import ReconcileActivities
 from activities.repair import RepairActivities
@@ -233,6 +234,7 @@ def _activities(
     )
     checkout = CheckoutActivities(deps, client, public_url=settings.public_url)
     checkout_sessions = CheckoutSessionActivities(deps, client)
+    promotions = PromotionActivities(deps)
     portal = PortalActivities(deps, public_url=settings.public_url)
     catch_up = CatchUpActivities(
         deps,
@@ -252,6 +254,7 @@ def _activities(
         checkout_sessions.open_checkout,
         checkout_sessions.find_promotion,
         checkout_sessions.make_promotion,
+        promotions.read_promotion,
         connection.try_webhook,
         portal.open_portal,
         portal.find_receipt,

@@ -473,6 +473,11 @@ class StripeApi:
         found = (await self.page("/v1/promotion_codes", params, after=None, limit=1)).data
         return found[0]["id"] if found else None
 
+    async def promotion_codes(self, code: str) -> list[Json]:
+        """The active promotion codes that buyers enter like this: one for everybody at most, and
+        others that are for one customer each."""
+        return await self.all("/v1/promotion_codes", {"code": code, "active": True})
+
     async def create_coupon(self, params: Json, *, idempotency_key: str) -> Json:
         return await self.call("post", "/v1/coupons", params, idempotency_key=idempotency_key)
 

@@ -230,8 +230,8 @@ async def age(pool: Pool, *names: PictureName) -> None:
 
 
 async def test_pictures_that_nothing_shows_go_after_a_day(pool: Pool, files: PictureFiles) -> None:
-    product, page, site, text, unused, fresh, welcome = [
-        await kept(pool, files, n) for n in range(7)
+    product, page, block, site, text, unused, fresh, welcome = [
+        await kept(pool, files, n) for n in range(8)
     ]
     await pool.execute(
         "insert into products (id, slug, name, image_url, content)"
@@ -245,6 +245,10 @@ async def test_pictures_that_nothing_shows_go_after_a_day(pool: Pool, files: Pic
         f"/pictures/{page.digest}-6.webp",
     )
     await pool.execute(
+        "update sales_pages set blocks = $1",
+        [{"id": "a", "kind": "new", "content": {"picture": f"/pictures/{block.digest}-6.webp"}}],
+    )
+    await pool.execute(
         "insert into site_settings (key, value) values ('site', $1)",
         {"logo_url": f"/pictures/{site.digest}-6.webp"},
     )
@@ -252,10 +256,10 @@ async def test_pictures_that_nothing_shows_go_after_a_day(pool: Pool, files: Pic
         "insert into page_texts (place, language, heading, body) values ('sign_in', 'en', '', $1)",
         f"![](/pictures/{welcome.digest}-6.webp)",
     )
-    await age(pool, product, page, site, text, unused, welcome)
+    await age(pool, product, page, block, site, text, unused, welcome)
     assert await pictures.collect(pool, files) == 1
     assert await files.get(pool, unused) is None
-    for name in (product, page, site, text, fresh, welcome):
+    for name in (product, page, block, site, text, fresh, welcome):
         body = await files.get(pool, name)
         assert body is not None
         assert opened(body).format == "WEBP"

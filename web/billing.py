@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from datetime import UTC, datetime
 
 from latchkey import contracts, dispatch
 from latchkey.contracts import StripeCallInput, StripeCallResult
@@ -92,6 +93,21 @@ async def promotion(site: Site, code: str) -> str:
         summary=f"Promotion code {code}",
         seconds=STRIPE_CALL_SECONDS,
     )
+    return result.state
+
+
+async def promotion_end(site: Site, code: str) -> datetime | str:
+    """When a promotion code that anybody can enter ends; `endless`, `none` if there is no active
+    one, or `refused` if the key may not look. Raises `TemporalUnavailableError`,
+    `WorkflowFailedError`."""
+    result = await dispatch.call_stripe(
+        site.temporal,
+        StripeCallInput(contracts.READ_PROMOTION, code),
+        summary=f"End of promotion code {code}",
+        seconds=STRIPE_CALL_SECONDS,
+    )
+    if result.state == "ends" and result.object_id:
+        return datetime.fromtimestamp(int(result.object_id), UTC)
     return result.state
 
 

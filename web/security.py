@@ -90,6 +90,20 @@ def let_form_leave(response: Response, address: str) -> None:
     response.headers["Content-Security-Policy"] = policy.replace(own, other)
 
 
+def let_us_frame(response: Response) -> None:
+    """Let pages of ours show this page in a frame, and nobody else's."""
+    policy = _HEADERS["Content-Security-Policy"]
+    ours = policy.replace("frame-ancestors 'none'", "frame-ancestors 'self'")
+    response.headers["Content-Security-Policy"] = ours
+    response.headers["X-Frame-Options"] = "SAMEORIGIN"
+
+
+def let_frames_in(response: Response) -> None:
+    """Let this page show pages of ours in frames."""
+    policy = _HEADERS["Content-Security-Policy"]
+    response.headers["Content-Security-Policy"] = f"{policy}; frame-src 'self'"
+
+
 class ForgeryError(Exception):
     """A form submission that didn't come from one of our own pages."""
 

@@ -222,6 +222,7 @@ KEPT: Mapping[str, str] = {
     ),
     "sales_pages": (
         "product_id status headline body image_url price_line button edition created_at updated_at"
+        " blocks"
     ),
     "schema_migrations": "name applied_at oldest_release",
     "second_subscriptions": "subscription_id product_id allowed_at noticed_at",

@@ -12,6 +12,7 @@ _PLACES = (
     "select body from lessons",
     "select image_url from sales_pages",
     "select body from sales_pages",
+    "select blocks::text from sales_pages",
     "select value::text from site_settings",
     "select body from page_texts",
 )

@@ -1984,6 +1984,8 @@ CREATE TABLE sales_pages (
     edition integer DEFAULT 1 NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    blocks jsonb,
+    CONSTRAINT sales_pages_blocks_check CHECK ((jsonb_typeof(blocks) = 'array'::text)),
     CONSTRAINT sales_pages_status_check CHECK ((status = ANY (ARRAY['draft'::text, 'live'::text])))
 );
 

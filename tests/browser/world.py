@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from latchkey.store.figures import counting
 from tests.harness import Latchkey
@@ -128,3 +129,7 @@ async def _by_hand(owner: Visitor, product: str, member: int, price: str) -> Non
     )
     sales = f"/admin/products/{product}/sales-page"
     await owner.send(sales, f"{sales}/start", begin="template")
+    voices: dict[str, Any] = {"heading": ARABIC, "quote-0": HOSTILE, "name-0": LONG, "role-0": LONG}
+    await owner.send(f"{sales}/blocks/new/testimonials", **voices)
+    asked: dict[str, Any] = {"question-0": HOSTILE, "answer-0": f"{LONG}\n\n{ARABIC}"}
+    await owner.send(f"{sales}/blocks/new/questions", **asked)

@@ -12,6 +12,8 @@ from latchkey.rules.access import LIVE_STATUSES, TERMINAL
 from latchkey.rules.remedies import Remedy, remedy
 from latchkey.rules.vocabulary import MoneyState
 from latchkey.store.access.library import Card
+from latchkey.store.products.sales_blocks import PlansBlock
+from web.pages.member.sales import ShownBlock
 from web.pages.render import _ENVIRONMENT
 from web.wording import labels
 
@@ -124,11 +126,11 @@ def _rendered(name: str, card: Card) -> str:
     given: dict[str, Any] = {
         "card": card,
         "product": SimpleNamespace(slug="course", name="Course"),
-        "sales": SimpleNamespace(headline="", image_url=None, price_line=""),
-        "body": "",
+        "sales": SimpleNamespace(headline=""),
+        "blocks": [ShownBlock("blk_1", "plans", PlansBlock())],
         "entries": (),
         "on_sale": True,
         "buy_address": "/buy/course/checkout",
-        "button": "Subscribe",
+        "verb": "Subscribe",
     }
     return _ENVIRONMENT.get_template(name).render(given)

@@ -158,10 +158,16 @@ async def test_a_sales_page_takes_over_the_picture_and_gets_another(
     first = await image_of(shared, product)
     page = f"/admin/products/{product}/sales-page"
     await admin.send(page, f"{page}/start", begin="template")
-    fields = {"headline": "Sold", "body": "It.", "price_line": "", "button": "", "edition": "1"}
-    for raw, expected in ((None, first), (picture(size=(31, 20)), "-31.webp")):
-        await save(admin, page, raw, **fields)
-        fields["edition"] = str(int(fields["edition"]) + 1)
+    await admin.send(page, edition="1", headline="Sold", status="live")
+    block = re.search(r'<a href="([^"]+)"><strong>Picture<', (await admin.get(page)).text)
+    assert block
+    for edition, raw, expected in (
+        ("1", None, first),
+        ("2", picture(size=(31, 20)), "-31.webp"),
+        ("3", None, "-31.webp"),
+    ):
+        await save(admin, block[1], raw, edition=edition, alt="A boat")
         shown = (await admin.get("/sales/sold-with-a-picture")).text
         assert expected
         assert re.search(rf'<img class="picture" src="[^"]*{re.escape(expected)}"', shown)
+        assert 'alt="A boat"' in shown

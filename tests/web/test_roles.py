@@ -77,7 +77,7 @@ SUPPORT_MAY_POST = {
     "/admin/mails/{id}/resend",
     "/admin/users/{id}/link",
     "/admin/users/{id}/notes",
-    "/admin/products/{id}/sales-page/preview",
+    "/admin/products/{id}/sales-page/blocks/new/{kind}/preview",
     "/admin/products/{id}/stripe/preview",
 }
 """To send again what was sent, to note something, to look at more: nothing that gives or takes."""

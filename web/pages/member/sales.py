@@ -1,8 +1,11 @@
 """Sales pages as visitors see them."""
 
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -12,6 +15,13 @@ from latchkey.store.access import library
 from latchkey.store.products import checkout, products, sales_pages
 from latchkey.store.products.checkout import Selling
 from latchkey.store.products.products import Product
+from latchkey.store.products.sales_blocks import (
+    Block,
+    Content,
+    CountdownBlock,
+    QuestionsBlock,
+    TextBlock,
+)
 from latchkey.store.products.sales_pages import SalesPage
 from web import markdown
 from web.pages.errors import NotFoundError
@@ -40,7 +50,7 @@ async def show(request: Request) -> Response:
         card = await library.card(connection, user.id if user else None, product.id)
         user = request.state.user
         selling = await checkout.selling_to(connection, product.id, user.id if user else None)
-    query = urlencode(kept_here(request))
+    query = urlencode(_with_code(kept_here(request), sales_page))
     return page(
         request,
         "member/sales_page.html",
@@ -52,6 +62,16 @@ async def show(request: Request) -> Response:
     )
 
 
+@dataclass(frozen=True)
+class ShownBlock:
+    """A block with its Markdown as HTML: a text block's body, the answer of each question."""
+
+    id: str
+    kind: str
+    content: Content
+    html: tuple[Markup, ...] = ()
+
+
 async def content(
     sales_page: SalesPage, product: Product, card: library.Card | None, selling: Selling
 ) -> dict[str, Any]:
@@ -60,10 +80,35 @@ async def content(
     return {
         "entries": selling.sellable if sessions else (),
         "sales": sales_page,
-        "body": await markdown.rendered(sales_page.body),
+        "blocks": [await shown(block) for block in sales_page.blocks],
+        "now": datetime.now(UTC),
         "card": card,
-        "button": sales_page.button or _verb(card),
+        "verb": _verb(card),
     }
+
+
+def _with_code(query: list[tuple[str, str]], sales_page: SalesPage) -> list[tuple[str, str]]:
+    """With the promotion code of a countdown that hasn't ended, unless the visitor brings one."""
+    if any(name == "promo" for name, _ in query):
+        return query
+    now = datetime.now(UTC)
+    countdowns = [
+        one.content for one in sales_page.blocks if isinstance(one.content, CountdownBlock)
+    ]
+    codes = [one.promotion_code for one in countdowns if one.promotion_code and not one.over(now)]
+    return [*query, ("promo", codes[0])] if codes else query
+
+
+async def shown(block: Block) -> ShownBlock:
+    match block.content:
+        case TextBlock(body):
+            texts = [body]
+        case QuestionsBlock(items):
+            texts = [item.answer for item in items]
+        case _:
+            texts = []
+    html = [await markdown.rendered(text) for text in texts]
+    return ShownBlock(block.id, block.kind, block.content, tuple(html))
 
 
 def _verb(card: library.Card | None) -> str:
