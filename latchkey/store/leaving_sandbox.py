@@ -26,6 +26,7 @@ SET_UP = frozenset(
         "mail_texts",
         "oauth_client_secrets",
         "oauth_clients",
+        "page_texts",
         "passkeys",
         "picture_files",
         "pictures",

@@ -44,6 +44,22 @@ REHEARSED = """
     update figure_counts set counted_at = now();
 """
 
+STAYS = """
+    abandoned_checkouts activities address_proofs audit_log bills catch_up checkout_attempts
+    chores claims collection_holders community_accounts community_given customers differences
+    email_changes events figure_cohorts figure_days forgotten_facts grants idempotency_keys
+    lesson_marks links mails matches member_import_lines member_imports merge_requests
+    oauth_authorizations oauth_consents oauth_logouts oauth_requests oauth_tokens offers
+    order_lines orders other_payers passed_over passkey_challenges past_spans
+    payment_links policy_changes
+    portal_configurations preview_records previews prices processes reconciliation_seen
+    reconciliations recurring_spans second_subscriptions sent_events signing_keys site_entries
+    stripe_products subscription_items subscriptions tries unsubscribed_addresses used_links
+    user_imports user_merges user_notes wakeups webhook_attempts webhook_deliveries
+    webhook_events webhook_facts webhook_refusals
+"""
+"""Tables that stay behind. A new table belongs here or into a list of what goes along."""
+
 
 async def rows(connection: Connection) -> dict[str, int]:
     names = await connection.fetch(
@@ -52,9 +68,16 @@ async def rows(connection: Connection) -> dict[str, int]:
     return {name[0]: await connection.fetchval(f"select count(*) from {name[0]}") for name in names}
 
 
-async def test_every_table_that_goes_along_is_there(pool: Pool) -> None:
+async def test_of_every_table_it_is_known_whether_it_goes_along(pool: Pool) -> None:
     async with pool.acquire() as connection:
-        assert set(await rows(connection)) >= SET_UP | PRODUCTS | SINGLE
+        names = await connection.fetch(
+            """
+            select relname from pg_class
+             where relnamespace = current_schema()::regnamespace
+               and relkind in ('r', 'p') and not relispartition
+            """
+        )
+    assert {name[0] for name in names} == SET_UP | PRODUCTS | SINGLE | set(STAYS.split())
 
 
 @pytest.mark.parametrize("products", [True, False])
