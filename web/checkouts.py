@@ -10,6 +10,7 @@ import orjson
 from latchkey import contracts, dispatch, references
 from latchkey.addresses import email_key
 from latchkey.contracts import StripeCallInput
+from latchkey.languages import Language
 from latchkey.rules.checkout_params import CheckoutOrder, Wish, session_params
 from latchkey.store.pool import Connection
 from latchkey.store.products import abandoned_checkouts, checkout_attempts
@@ -39,7 +40,7 @@ class Buyer:
 @dataclass(frozen=True)
 class Choice:
     """What is bought: an offer of a product. `tags` say where the visitor came from, `currency` is
-    the one that they asked for, `locale` the language of Stripe's page."""
+    the one that they asked for, `language` the one that they read, if it is known."""
 
     product: Product
     selling: Selling
@@ -49,7 +50,7 @@ class Choice:
     currency: str | None
     success_url: str
     cancel_url: str
-    locale: str | None = None
+    language: Language | None = None
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,11 @@ async def open_session(site: Site, buyer: Buyer, choice: Choice) -> Opened:
     async with site.pool.acquire() as connection:
         recovery = await abandoned_checkouts.recovery(connection)
         attempt = await checkout_attempts.begin(
-            connection, _key(buyer, choice, recovery), product_id=choice.product.id, user_id=user_id
+            connection,
+            _key(buyer, choice, recovery),
+            product_id=choice.product.id,
+            user_id=user_id,
+            locale=choice.language.code if choice.language else None,
         )
         customers = await _customers(connection, buyer)
     order = _order(site, buyer, choice, attempt, customers, recovery)
@@ -143,7 +148,7 @@ def _order(
         billing_address=offer.billing_address,
         tax_ids=offer.tax_ids,
         automatic_tax=offer.automatic_tax,
-        locale=choice.locale,
+        locale=_stripe_locale(choice),
     )
     return CheckoutOrder(
         params=session_params(wish),
@@ -156,6 +161,11 @@ def _order(
         price=offer.price_id,
         stripe_product=selling.stripe_product,
     )
+
+
+def _stripe_locale(choice: Choice) -> str | None:
+    """The language of Stripe's page; None to leave it to Stripe."""
+    return choice.language.stripe if choice.language else None
 
 
 def _key(buyer: Buyer, choice: Choice, recovery: Recovery) -> bytes:
@@ -182,6 +192,6 @@ def _key(buyer: Buyer, choice: Choice, recovery: Recovery) -> bytes:
         choice.success_url,
         choice.cancel_url,
         recovery,
-        choice.locale,
+        _stripe_locale(choice),
     )
     return hashlib.sha256(repr((who, what)).encode()).digest()

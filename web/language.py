@@ -25,11 +25,16 @@ def use_language(request: Request, user: User | None) -> None:
     languages.use(own or asked_for(request) or usual or languages.ENGLISH)
 
 
+def readers(request: Request) -> Language | None:
+    """The language of whoever reads the page; None if they haven't asked for one of ours."""
+    user: User | None = request.state.user
+    return (languages.named(user.locale) if user else None) or asked_for(request)
+
+
 def stripe_locale(request: Request) -> str | None:
     """The language in which to open Stripe's pages; None to leave it to Stripe, which knows more
     languages, where the reader hasn't asked for one of ours."""
-    user: User | None = request.state.user
-    known = (languages.named(user.locale) if user else None) or asked_for(request)
+    known = readers(request)
     return known.stripe if known else None
 
 

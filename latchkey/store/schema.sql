@@ -560,7 +560,9 @@ CREATE TABLE checkout_attempts (
     begun_at timestamp with time zone DEFAULT now() NOT NULL,
     session_id text,
     price_id text,
-    orphaned boolean DEFAULT false NOT NULL
+    orphaned boolean DEFAULT false NOT NULL,
+    locale text,
+    CONSTRAINT checkout_attempts_locale_check CHECK (((char_length(locale) >= 2) AND (char_length(locale) <= 20)))
 );
 
 ALTER TABLE checkout_attempts ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (

@@ -115,11 +115,14 @@ async def test_a_guest_who_consented_at_the_checkout(site: Latchkey) -> None:
         stored = str([dict(row) for row in await site.pool.fetch("select * from mails")])
         assert recovery["recovery"]["url"] not in stored
         stranger = "Stranger@xn--mnchen-3ya.example"
+        guest.client.headers["accept-language"] = "ar"
         left = await leaves(site, guest, slug, email=stranger, consent={"promotions": "opt_in"})
+        del guest.client.headers["accept-language"]
         again = await one_reminder(site, stranger)
         recovery = (await site.stripe.get(f"checkout/sessions/{left}"))["after_expiration"]
         assert await guest.goes(again) == recovery["recovery"]["url"]
         [mail] = await rendered(site, stranger)
+        assert '<html lang="ar" dir="rtl"' in mail.html
         unsubscribe = (mail.unsubscribe or "").removeprefix(site.url)
         page = (await guest.get(unsubscribe)).text
         assert "Unsubscribe from emails about checkouts" in page

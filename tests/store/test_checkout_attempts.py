@@ -31,6 +31,18 @@ async def link_again(connection: Connection) -> None:
     await connection.execute("update links set removed_at = null where product_id = $1", PRODUCT)
 
 
+async def test_an_attempt_keeps_the_language_of_the_last_click(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        await connection.execute(SHOP)
+        await opens(connection, "cs_read")
+        for locale in ("ar", "tr"):
+            await checkout_attempts.begin(
+                connection, b"key", product_id=PRODUCT, user_id=None, locale=locale
+            )
+        found = await checkout_attempts.of_session(connection, "cs_read")
+        assert found == checkout_attempts.SoldAttempt(PRODUCT, "price_m", None, "tr")
+
+
 async def test_a_session_that_opens_as_its_link_is_removed_is_closed(pool: Pool) -> None:
     async with pool.acquire() as connection:
         await connection.execute(SHOP)

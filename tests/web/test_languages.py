@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from latchkey.languages import ENGLISH, LANGUAGES, Language
+from latchkey.store.feed import mails
 from latchkey.store.products import lessons
 from scripts import messages
 from tests.harness import ADMIN, Latchkey
 from tests.web.pages import Visitor, user, visit
+from tests.web.test_member_account import mail_link
 
 pytestmark = pytest.mark.anyio
 
@@ -170,6 +172,23 @@ async def test_new_subscribers_read_the_language_of_their_checkout(shared: Latch
         await shared.has(product, email)
         known = await shared.pool.fetchval("select locale from users where email = $1", email)
         assert known == kept
+
+
+async def test_links_come_in_the_language_of_whoever_asks_if_theirs_isnt_known(
+    shared: Latchkey,
+) -> None:
+    for kind, known, written in (("sign_in", None, "ja"), ("recovery", "de", "de")):
+        email = f"asks-{kind}@lang.example"
+        asks = await user(shared, email)
+        await shared.pool.execute("update users set locale = $2 where id = $1", asks, known)
+        async with visit(shared) as visitor:
+            visitor.client.headers["accept-language"] = "ja"
+            path = {"sign_in": "/login/link", "recovery": "/login/recover"}[kind]
+            await visitor.send("/login", path, email=email)
+        await mail_link(shared, email, kind)
+        async with shared.pool.acquire() as connection:
+            [mail] = await mails.listed(connection, search=email)
+        assert (mail.kind, mail.language) == (kind, written)
 
 
 async def locale_of(site: Latchkey, user_id: int) -> Any:

@@ -108,6 +108,8 @@ async def remind(
     if abandoned is None:
         return "Its buyer has had an email about this product"
     data = {"abandoned": abandoned, "ends": session.open_until.isoformat()}
+    if attempt.locale:
+        data["language"] = attempt.locale
     mail = Mail(
         key=_key(abandoned),
         kind=KIND,

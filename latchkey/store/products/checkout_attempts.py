@@ -32,15 +32,22 @@ class CheckoutAttempt:
 
 @dataclass(frozen=True)
 class SoldAttempt:
-    """Which product and price a session was made for, and the member who began it, if any."""
+    """Which product and price a session was made for, the member who began it, if any, and the code
+    of the language that they read."""
 
     product_id: str
     price_id: str
     user_id: int | None
+    locale: str | None = None
 
 
 async def begin(
-    connection: Connection, key: bytes, *, product_id: str, user_id: int | None
+    connection: Connection,
+    key: bytes,
+    *,
+    product_id: str,
+    user_id: int | None,
+    locale: str | None = None,
 ) -> CheckoutAttempt:
     """The attempt that this click belongs to. `key` is a hash of who wants to buy what, and how."""
     row = await connection.fetchrow(
@@ -54,13 +61,15 @@ async def begin(
              where key = $1 and begun_at < now() - $4::interval and price_id is not null
                and session_id is not null
             on conflict do nothing)
-        insert into checkout_attempts as a (key, product_id, user_id) values ($1, $2, $3)
+        insert into checkout_attempts as a (key, product_id, user_id, locale)
+        values ($1, $2, $3, $6)
         on conflict (key) do update
            set begun_at = case when a.begun_at < now() - $4::interval then now()
                           else a.begun_at end,
                session_id = case when a.begun_at < now() - $4::interval then null
                             else a.session_id end,
-               orphaned = a.orphaned and a.begun_at >= now() - $4::interval
+               orphaned = a.orphaned and a.begun_at >= now() - $4::interval,
+               locale = $6
         returning id, begun_at, session_id
         """,
         key,
@@ -68,6 +77,7 @@ async def begin(
         user_id,
         SAME_ATTEMPT,
         REPLACED,
+        locale,
     )
     assert row is not None, "an upsert returns its row"
     return CheckoutAttempt(**dict(row))
@@ -98,7 +108,7 @@ async def of_session(connection: Connection, session_id: str) -> SoldAttempt | N
     """The attempt that led to a session; None if it isn't ours, or another one took its place."""
     row = await connection.fetchrow(
         """
-        select product_id, price_id, user_id from checkout_attempts
+        select product_id, price_id, user_id, locale from checkout_attempts
          where session_id = $1 and price_id is not null
            and substring(key from 1 for length($2::bytea)) <> $2
         """,

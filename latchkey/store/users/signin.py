@@ -4,6 +4,7 @@ import hashlib
 import secrets
 from datetime import UTC, datetime, timedelta
 
+from latchkey.languages import Language
 from latchkey.rules.vocabulary import ActivityType, Cause
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.feed.outgoing import Mail, write_mails
@@ -64,18 +65,26 @@ async def mail_link(
     kind: str = "sign_in",
     next_path: str | None = None,
     delay: timedelta = timedelta(),
+    language: Language | None = None,
 ) -> None:
     """Queue an email with a sign-in link: `sign_in`, `recovery` or `login_instructions`. It is sent
-    after a delay."""
+    after a delay. `language` is that of whoever asked for it, in case the user's isn't known."""
     key = f"{kind}:{user_id}:{secrets.token_hex(8)}"
-    data = {"next": next_path} if next_path else {}
+    data = ({"next": next_path} if next_path else {}) | _in_language(language)
     mail = Mail(key=key, kind=kind, user_id=user_id, data=data, asked_for=True, delay=delay)
     await write_mails(connection, [mail])
 
 
-async def mail_buyer(connection: Connection, *, user_id: int, session_id: str) -> None:
+def _in_language(language: Language | None) -> dict[str, str]:
+    return {"language": language.code} if language else {}
+
+
+async def mail_buyer(
+    connection: Connection, *, user_id: int, session_id: str, language: Language | None
+) -> None:
     """Make sure that a buyer who isn't signed in gets one email that lets them in: about the access
-    they bought, or else with a sign-in link."""
+    they bought, or else with a sign-in link. `language` is that of the page that they see, in case
+    the user's isn't known."""
     told = await connection.fetchval(
         """
         select exists (
@@ -87,7 +96,12 @@ async def mail_buyer(connection: Connection, *, user_id: int, session_id: str) -
         session_id,
     )
     if not told:
-        mail = Mail(key=f"sign_in:{user_id}:{session_id}", kind="sign_in", user_id=user_id)
+        mail = Mail(
+            key=f"sign_in:{user_id}:{session_id}",
+            kind="sign_in",
+            user_id=user_id,
+            data=_in_language(language),
+        )
         await write_mails(connection, [mail])
 
 

@@ -20,7 +20,7 @@ from latchkey.store.users import signin
 from latchkey.store.users.users import User
 from latchkey.vault import Purpose
 from web import billing, checkouts
-from web.language import stripe_locale
+from web.language import asked_for, readers, stripe_locale
 from web.numbers import number
 from web.pages.errors import NotFoundError
 from web.pages.guard import NotYoursError, TooManyError, redirect, visitor_page
@@ -213,7 +213,7 @@ async def _by_session(
         currency=_currency(request),
         success_url=f"{site.public_url}/checkout/success?session={{CHECKOUT_SESSION_ID}}",
         cancel_url=f"{site.public_url}/buy/{product.slug}?{cancel}",
-        locale=stripe_locale(request),
+        language=readers(request),
     )
     csrf_token(request)
     try:
@@ -342,7 +342,12 @@ async def _outcome(
     outcome = _words(state, bought)
     if bought.user_id is not None and not theirs and outcome == "paid":
         async with site_of(request).pool.acquire() as connection:
-            await signin.mail_buyer(connection, user_id=bought.user_id, session_id=session_id)
+            await signin.mail_buyer(
+                connection,
+                user_id=bought.user_id,
+                session_id=session_id,
+                language=asked_for(request),
+            )
     count = number(request.query_params.get("n", "0"))
     again = None
     if outcome == "later" and count is not None and count < TRIES_SHOWN:

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from latchkey import passkeys, passwords, signin_links
 from latchkey.addresses import email_key, masked
-from latchkey.languages import N_, _
+from latchkey.languages import N_, Language, _
 from latchkey.rules.vocabulary import AuditAction
 from latchkey.store import audit_draft
 from latchkey.store.pool import Connection
@@ -230,14 +230,23 @@ def _mailing(
     request: Request, email: str, kind: str, target: str | None, delay: timedelta
 ) -> BackgroundTask:
     """Looks the address up after the response, so that its timing gives nothing away."""
-    return BackgroundTask(_mail, site_of(request), email, kind, target, delay)
+    return BackgroundTask(_mail, site_of(request), email, kind, target, delay, asked_for(request))
 
 
-async def _mail(site: Site, email: str, kind: str, target: str | None, delay: timedelta) -> None:
+async def _mail(
+    site: Site,
+    email: str,
+    kind: str,
+    target: str | None,
+    delay: timedelta,
+    language: Language | None,
+) -> None:
     async with site.pool.acquire() as connection:
         user = await users.by_email(connection, email)
         if user:
-            await signin.mail_link(connection, user.id, kind=kind, next_path=target, delay=delay)
+            await signin.mail_link(
+                connection, user.id, kind=kind, next_path=target, delay=delay, language=language
+            )
 
 
 @visitor_page
