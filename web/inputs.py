@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from latchkey.addresses import AddressError, mailbox
+from latchkey.rules.lessons import MOST_DAYS
 from latchkey.rules.pictures import of_address
 from latchkey.texts import is_web_address, on_one_line, storable
 
@@ -105,6 +106,22 @@ class NewProduct(ProductChanges):
     """A product to create. If the slug is omitted, it is derived from the name."""
 
     name: Name
+
+
+class LessonChanges(Input):
+    """What can be changed; anything left out stays as it is."""
+
+    title: Name | None = None
+    body: Markdown | None = None
+    video_url: Url | None = None
+    released_after_days: int | None = Field(None, ge=0, le=MOST_DAYS)
+    status: Literal["draft", "live"] | None = None
+
+
+class NewLesson(LessonChanges):
+    """A lesson to create."""
+
+    title: Name
 
 
 def shown_address(text: str) -> str | None:

@@ -13,6 +13,66 @@ from tests.harness import SECRETS, Latchkey
 pytestmark = [pytest.mark.anyio, pytest.mark.browser]
 
 
+async def test_lessons_are_put_in_order_by_keyboard_and_by_dragging(
+    shared: Latchkey, page: Page, open_page: OpenPage
+) -> None:
+    product = await shared.product("Order of knots")
+    for title in ("Bowline", "Clove hitch", "Sheet bend", "Reef knot"):
+        await shared.call("POST", f"/products/{product}/lessons", 201, json={"title": title})
+    await sign_in(page, shared)
+    await page.goto(f"{shared.url}/admin/products/{product}/lessons")
+    titles, said = page.locator("tbody td.thing a"), page.locator("[data-order-said]")
+    up = page.get_by_role("button", name="Move Sheet bend up", exact=True)
+    await up.focus()
+    await page.keyboard.press("Enter")
+    await page.keyboard.press("Enter")
+    await expect(said).to_have_text("Sheet bend: place 1 of 4.")
+    await expect(titles).to_have_text(["Sheet bend", "Bowline", "Clove hitch", "Reef knot"])
+    await expect(up).to_be_disabled()
+    await expect(
+        page.get_by_role("button", name="Move Sheet bend down", exact=True)
+    ).to_be_focused()
+
+    await dragged(page, "Reef knot", "Bowline")
+    await page.mouse.up()
+    await expect(said).to_have_text("Reef knot: place 2 of 4.")
+    await dragged(page, "Sheet bend", "Clove hitch")
+    await page.keyboard.press("Escape")
+    await page.mouse.up()
+    ordered = ["Sheet bend", "Reef knot", "Bowline", "Clove hitch"]
+    await expect(titles).to_have_text(ordered)
+    await page.reload()
+    await expect(titles).to_have_text(ordered)
+
+    await shot(page, "admin-lessons-order")
+
+    away = await open_page(storage_state=await page.context.storage_state())
+    await away.goto(page.url)
+    await away.context.set_offline(True)
+    await dragged(away, "Sheet bend", "Clove hitch")
+    await away.mouse.up()
+    await expect(away.locator("[data-order-said]")).to_contain_text("nothing was moved")
+    await expect(away.locator("tbody td.thing a")).to_have_text(ordered)
+
+
+async def dragged(page: Page, lesson: str, onto: str) -> None:
+    """Take hold of a lesson, and move it to where another one is."""
+
+    async def middle(title: str) -> tuple[float, float]:
+        row = page.locator("tbody tr").filter(has_text=title)
+        box = await row.locator(".grip").bounding_box()
+        assert box is not None
+        return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+    start, (x, y) = await middle(lesson), await middle(onto)
+    down = 1 if y > start[1] else -1
+    await page.mouse.move(*start)
+    await page.mouse.down()
+    await page.mouse.move(x, y + 5 * down, steps=4)
+    row = page.locator("tbody tr").filter(has_text=lesson)
+    await expect(row).to_have_class("dragged")
+
+
 async def test_an_owner_writes_lessons_and_a_member_goes_through_them(
     shared: Latchkey, page: Page, open_page: OpenPage
 ) -> None:

@@ -69,15 +69,23 @@ async def test_lessons_keep_the_order_that_they_are_given(pool: Pool) -> None:
         product, made = await course(connection, 0, 0, 0, 0)
         other, [foreign] = await course(connection, 0)
 
-        async def move(place: int, *, down: bool) -> str:
-            await lessons.move(connection, product, made[place], down=down)
+        async def move(place: int, by: int) -> str:
+            await lessons.move(connection, product, made[place], by=by)
             return "".join(await titles(connection, product))
 
-        assert await move(0, down=False) == "1234"
-        assert await move(0, down=True) == "2134"
-        assert await move(3, down=True) == "2134"
-        await lessons.move(connection, product, foreign, down=False)
-        assert "".join(await titles(connection, product)) == "2134"
+        assert await move(0, -1) == "1234"
+        assert await move(0, 1) == "2134"
+        assert await move(3, 1) == "2134"
+        assert await move(1, 2) == "1324"
+        assert await move(3, -9) == "4132"
+        await lessons.move(connection, product, foreign, by=-1)
+        assert "".join(await titles(connection, product)) == "4132"
+        await lessons.reorder(connection, product, made)
+        assert "".join(await titles(connection, product)) == "1234"
+        for wrong in (made[1:], [*made, made[0]], [*made[1:], foreign], []):
+            with pytest.raises(lessons.OtherLessonsError):
+                await lessons.reorder(connection, product, wrong)
+        assert "".join(await titles(connection, product)) == "1234"
         assert await titles(connection, other) == ["1"]
         assert await lessons.delete(connection, other, made[0]) is False
         assert await lessons.update(connection, other, made[0], {"title": "Mine"}) is None

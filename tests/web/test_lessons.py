@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from latchkey.store.products import lesson_files
+from latchkey.store.products import lesson_files, lessons
 from tests.harness import Latchkey
 from tests.web.pages import Visitor, visit
 
@@ -299,3 +299,99 @@ async def test_files_that_cant_be_added_are_refused(
     assert "up to 1 files" in (await upload(admin, office, "two.txt", b"2", 422)).text
     kept = "select count(*) from lesson_files where lesson_id = $1"
     assert await shared.pool.fetchval(kept, lesson) == 1
+
+
+async def test_programs_write_change_and_order_lessons(
+    shared: Latchkey, admin: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    product = await shared.product("Les by program", slug="les-by-program")
+    calls = "/products/les-by-program/lessons"
+    first = await shared.call("POST", calls, 201, json={"title": "Les one"})
+    assert first == {
+        "id": first["id"],
+        "product_id": product,
+        "title": "Les one",
+        "body": "",
+        "video_url": None,
+        "released_after_days": 0,
+        "status": "draft",
+        "created_at": first["created_at"],
+        "updated_at": first["created_at"],
+    }
+    one = f"{calls}/{first['id']}"
+    body = {"title": "Les two", "video_url": "https://video.example/2", "status": "live"}
+    second = await shared.call("POST", calls, 201, json=body)
+    changes = {"body": "# Knots", "released_after_days": 3, "status": "live"}
+    changed = await shared.call("PATCH", one, json=changes)
+    assert changed == first | changes | {"updated_at": changed["updated_at"]}
+    assert await shared.call("PATCH", one, json={}) == changed == await shared.call("GET", one)
+    cleared = await shared.call("PATCH", f"{calls}/{second['id']}", json={"video_url": None})
+    assert cleared["video_url"] is None
+    order = {"lessons": [second["id"], first["id"]]}
+    put = await shared.call("PUT", "/products/les-by-program/lesson-order", json=order)
+    assert put == await shared.call("GET", calls)
+    assert [row["id"] for row in put["data"]] == order["lessons"]
+    assert put["data"][1]["released_after_days"] == 3
+    start = await shared.call("GET", f"{calls}?limit=1")
+    rest = await shared.call("GET", f"{calls}?limit=1&after={start['next']}")
+    assert (start["data"] + rest["data"], rest["next"]) == (put["data"], None)
+    page = (await admin.get(f"/admin/products/{product}/lessons")).text
+    assert page.index("Les two") < page.index("Les one")
+
+    monkeypatch.setattr(lessons, "MOST", 2)
+    full = await shared.call("POST", calls, 409, json={"title": "Les three"})
+    assert full["code"] == "too_many_lessons"
+    await shared.call("DELETE", f"{calls}/{second['id']}", 204)
+    gone = await shared.call("GET", f"{calls}/{second['id']}", 404)
+    assert gone["detail"].startswith("there is no lesson")
+    stale = await shared.call("PUT", "/products/les-by-program/lesson-order", 409, json=order)
+    assert stale["code"] == "lessons_differ"
+    done = await shared.pool.fetch(
+        """
+        select distinct action from audit_log
+         where target_kind = 'product' and target_id in ($1, 'les-by-program')
+           and outcome = 'done' order by action
+        """,
+        product,
+    )
+    assert [row["action"] for row in done if row["action"] != "product_created"] == [
+        "lesson_deleted",
+        "lessons_changed",
+    ]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"title": ""},
+        {"title": None},
+        {"title": "two\nlines"},
+        {"title": "x" * 201},
+        {"body": "x" * 200_001},
+        {"body": None},
+        {"video_url": "javascript:alert(1)"},
+        {"video_url": "http://video.example"},
+        {"released_after_days": -1},
+        {"released_after_days": 3651},
+        {"released_after_days": "3"},
+        {"released_after_days": None},
+        {"status": "hidden"},
+        {"position": 1},
+    ],
+)
+async def test_a_wrong_lesson_of_a_program_changes_nothing(
+    shared: Latchkey, wrong: dict[str, Any]
+) -> None:
+    product = await shared.product("Les wrong")
+    calls = f"/products/{product}/lessons"
+    kept = await shared.call("POST", calls, 201, json={"title": "Les kept"})
+    one = f"{calls}/{kept['id']}"
+    assert (await shared.call("PATCH", one, 422, json=wrong))["code"] == "invalid"
+    if None not in wrong.values():
+        await shared.call("POST", calls, 422, json={"title": "Les new"} | wrong)
+    assert await shared.call("GET", one) == kept
+    assert len((await shared.call("GET", calls))["data"]) == 1
+    elsewhere = await shared.product("Les foreign")
+    for method, given in (("GET", None), ("PATCH", {"title": "Mine"}), ("DELETE", None)):
+        path = f"/products/{elsewhere}/lessons/{kept['id']}"
+        await shared.call(method, path, 404, json=given)

@@ -677,6 +677,83 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/products/{id}/lessons": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List a product's lessons in their order, drafts included.
+         * @description Needs a token with the scope `read` or a wider one.
+         */
+        get: operations["get_products_id_lessons"];
+        put?: never;
+        /**
+         * Create a lesson after the others. A product can have up to 200.
+         * @description It is a draft unless `status` says `live`. Files are added in the admin pages.
+         *
+         *     Needs a token with the scope `write` or a wider one.
+         */
+        post: operations["post_products_id_lessons"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/products/{id}/lessons/{lesson}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get one lesson with its text.
+         * @description Needs a token with the scope `read` or a wider one.
+         */
+        get: operations["get_products_id_lessons_lesson"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a lesson, with its files and the marks of those who have done it.
+         * @description Needs a token with the scope `write` or a wider one.
+         */
+        delete: operations["delete_products_id_lessons_lesson"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a lesson. Null clears the address of the video.
+         * @description Needs a token with the scope `write` or a wider one.
+         */
+        patch: operations["patch_products_id_lessons_lesson"];
+        trace?: never;
+    };
+    "/api/v1/products/{id}/lesson-order": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put a product's lessons in another order.
+         * @description Answers 409 with `lessons_differ` if the list isn't exactly the product's lessons, for example
+         *     because somebody has just added one: get the list again.
+         *
+         *     Needs a token with the scope `write` or a wider one.
+         */
+        put: operations["put_products_id_lesson_order"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/products/{id}/link/preview": {
         parameters: {
             query?: never;
@@ -2223,6 +2300,83 @@ export interface components {
             reason: string;
         };
         /**
+         * Lesson
+         * @description A lesson. `body` is Markdown, and members see it if `status` is `live`. It opens
+         *     `released_after_days` times 24 hours after a member's access to the product first began.
+         */
+        Lesson: {
+            /** Id */
+            id: string;
+            /** Product Id */
+            product_id: string;
+            /** Title */
+            title: string;
+            /** Body */
+            body: string;
+            /** Video Url */
+            video_url: string | null;
+            /** Released After Days */
+            released_after_days: number;
+            /** Status */
+            status: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * LessonChanges
+         * @description What can be changed; anything left out stays as it is.
+         */
+        LessonChanges: {
+            /**
+             * Title
+             * @default null
+             */
+            title?: string | null;
+            /**
+             * Body
+             * @default null
+             */
+            body?: string | null;
+            /**
+             * Video Url
+             * @default null
+             */
+            video_url?: string | null;
+            /**
+             * Released After Days
+             * @default null
+             */
+            released_after_days?: number | null;
+            /**
+             * Status
+             * @default null
+             */
+            status?: ("draft" | "live") | null;
+        };
+        /** LessonList */
+        LessonList: {
+            /** Data */
+            data: components["schemas"]["ListedLesson"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * LessonOrder
+         * @description The ids of all lessons of the product, each once.
+         */
+        LessonOrder: {
+            /** Lessons */
+            lessons: string[];
+        };
+        /**
          * Link
          * @description `progress` counts what the import has processed so far.
          */
@@ -2285,6 +2439,22 @@ export interface components {
              * @enum {string}
              */
             invoices?: "none" | "year" | "all";
+        };
+        /**
+         * ListedLesson
+         * @description A lesson without its text. `done` counts the people who marked it as done.
+         */
+        ListedLesson: {
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+            /** Released After Days */
+            released_after_days: number;
+            /** Status */
+            status: string;
+            /** Done */
+            done: number;
         };
         /**
          * LiveGrant
@@ -2550,6 +2720,34 @@ export interface components {
              * @default true
              */
             mail?: boolean;
+        };
+        /**
+         * NewLesson
+         * @description A lesson to create.
+         */
+        NewLesson: {
+            /** Title */
+            title: string;
+            /**
+             * Body
+             * @default null
+             */
+            body?: string | null;
+            /**
+             * Video Url
+             * @default null
+             */
+            video_url?: string | null;
+            /**
+             * Released After Days
+             * @default null
+             */
+            released_after_days?: number | null;
+            /**
+             * Status
+             * @default null
+             */
+            status?: ("draft" | "live") | null;
         };
         /**
          * NewPrice
@@ -5267,6 +5465,211 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Event"];
+                };
+            };
+            /** @description What went wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_products_id_lessons: {
+        parameters: {
+            query?: {
+                limit?: number;
+                after?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LessonList"];
+                };
+            };
+            /** @description What went wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_products_id_lessons: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description requests with the same key get the same answer for a day */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewLesson"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Lesson"];
+                };
+            };
+            /** @description What went wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_products_id_lessons_lesson: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                lesson: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Lesson"];
+                };
+            };
+            /** @description What went wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_products_id_lessons_lesson: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                lesson: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patch_products_id_lessons_lesson: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                lesson: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["LessonChanges"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Lesson"];
+                };
+            };
+            /** @description What went wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_products_id_lesson_order: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LessonOrder"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LessonList"];
                 };
             };
             /** @description What went wrong, and what to do */

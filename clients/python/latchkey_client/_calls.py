@@ -1,6 +1,6 @@
 """A method for each call of the JSON API. Written by `make clients`; don't edit it by hand.
 
-Made from 6fe6b3a9dc226c24c30a0fa55301c9d4263568b4f47c98af7eccde783b03602e
+Made from b92f304216517c2574354d0679d3743384e2bc478bef1af6092c61f729efecd5
 """
 
 from abc import ABC, abstractmethod
@@ -498,6 +498,49 @@ class SyncCalls(ABC):
         """Ignore a failed event, with the reason why nothing needs to be done."""
         found: types.Event = self._call(
             "POST", f"/events/{_part(id)}/ignore", body=body, idempotency_key=idempotency_key
+        )
+        return found
+
+    def get_product_lessons(
+        self, id: str | int, *, limit: int | None = None, after: str | None = None
+    ) -> types.LessonList:
+        """List a product's lessons in their order, drafts included."""
+        found: types.LessonList = self._call(
+            "GET", f"/products/{_part(id)}/lessons", query={"limit": limit, "after": after}
+        )
+        return found
+
+    def post_product_lessons(
+        self, id: str | int, body: types.NewLesson, *, idempotency_key: str | None = None
+    ) -> types.Lesson:
+        """Create a lesson after the others. A product can have up to 200."""
+        found: types.Lesson = self._call(
+            "POST", f"/products/{_part(id)}/lessons", body=body, idempotency_key=idempotency_key
+        )
+        return found
+
+    def get_product_lesson(self, id: str | int, lesson: str | int) -> types.Lesson:
+        """Get one lesson with its text."""
+        found: types.Lesson = self._call("GET", f"/products/{_part(id)}/lessons/{_part(lesson)}")
+        return found
+
+    def patch_product_lesson(
+        self, id: str | int, lesson: str | int, body: types.LessonChanges | None = None
+    ) -> types.Lesson:
+        """Change a lesson. Null clears the address of the video."""
+        found: types.Lesson = self._call(
+            "PATCH", f"/products/{_part(id)}/lessons/{_part(lesson)}", body=body
+        )
+        return found
+
+    def delete_product_lesson(self, id: str | int, lesson: str | int) -> None:
+        """Delete a lesson, with its files and the marks of those who have done it."""
+        self._call("DELETE", f"/products/{_part(id)}/lessons/{_part(lesson)}")
+
+    def put_product_lesson_order(self, id: str | int, body: types.LessonOrder) -> types.LessonList:
+        """Put a product's lessons in another order."""
+        found: types.LessonList = self._call(
+            "PUT", f"/products/{_part(id)}/lesson-order", body=body
         )
         return found
 
@@ -1324,6 +1367,53 @@ class AsyncCalls(ABC):
         """Ignore a failed event, with the reason why nothing needs to be done."""
         found: types.Event = await self._call(
             "POST", f"/events/{_part(id)}/ignore", body=body, idempotency_key=idempotency_key
+        )
+        return found
+
+    async def get_product_lessons(
+        self, id: str | int, *, limit: int | None = None, after: str | None = None
+    ) -> types.LessonList:
+        """List a product's lessons in their order, drafts included."""
+        found: types.LessonList = await self._call(
+            "GET", f"/products/{_part(id)}/lessons", query={"limit": limit, "after": after}
+        )
+        return found
+
+    async def post_product_lessons(
+        self, id: str | int, body: types.NewLesson, *, idempotency_key: str | None = None
+    ) -> types.Lesson:
+        """Create a lesson after the others. A product can have up to 200."""
+        found: types.Lesson = await self._call(
+            "POST", f"/products/{_part(id)}/lessons", body=body, idempotency_key=idempotency_key
+        )
+        return found
+
+    async def get_product_lesson(self, id: str | int, lesson: str | int) -> types.Lesson:
+        """Get one lesson with its text."""
+        found: types.Lesson = await self._call(
+            "GET", f"/products/{_part(id)}/lessons/{_part(lesson)}"
+        )
+        return found
+
+    async def patch_product_lesson(
+        self, id: str | int, lesson: str | int, body: types.LessonChanges | None = None
+    ) -> types.Lesson:
+        """Change a lesson. Null clears the address of the video."""
+        found: types.Lesson = await self._call(
+            "PATCH", f"/products/{_part(id)}/lessons/{_part(lesson)}", body=body
+        )
+        return found
+
+    async def delete_product_lesson(self, id: str | int, lesson: str | int) -> None:
+        """Delete a lesson, with its files and the marks of those who have done it."""
+        await self._call("DELETE", f"/products/{_part(id)}/lessons/{_part(lesson)}")
+
+    async def put_product_lesson_order(
+        self, id: str | int, body: types.LessonOrder
+    ) -> types.LessonList:
+        """Put a product's lessons in another order."""
+        found: types.LessonList = await self._call(
+            "PUT", f"/products/{_part(id)}/lesson-order", body=body
         )
         return found
 

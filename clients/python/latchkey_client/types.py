@@ -376,6 +376,43 @@ class Ignoring(TypedDict):
     reason: str
 
 
+class Lesson(TypedDict):
+    """
+    A lesson. `body` is Markdown, and members see it if `status` is `live`. It opens
+    `released_after_days` times 24 hours after a member's access to the product first began.
+    """
+
+    id: str
+    product_id: str
+    title: str
+    body: str
+    video_url: str | None
+    released_after_days: int
+    status: str
+    created_at: str
+    updated_at: str
+
+
+class LessonChanges(TypedDict):
+    """
+    What can be changed; anything left out stays as it is.
+    """
+
+    title: NotRequired[str | None]
+    body: NotRequired[str | None]
+    video_url: NotRequired[str | None]
+    released_after_days: NotRequired[int | None]
+    status: NotRequired[Literal["draft", "live"] | None]
+
+
+class LessonOrder(TypedDict):
+    """
+    The ids of all lessons of the product, each once.
+    """
+
+    lessons: list[str]
+
+
 class Link(TypedDict):
     """
     `progress` counts what the import has processed so far.
@@ -392,6 +429,18 @@ class Link(TypedDict):
     workflow_id: str
     created_at: str
     listening_at: str | None
+
+
+class ListedLesson(TypedDict):
+    """
+    A lesson without its text. `done` counts the people who marked it as done.
+    """
+
+    id: str
+    title: str
+    released_after_days: int
+    status: str
+    done: int
 
 
 class LiveGrant(TypedDict):
@@ -502,6 +551,18 @@ class NewGrant(TypedDict):
     until: NotRequired[str | None]
     reason: NotRequired[str | None]
     mail: NotRequired[bool]
+
+
+class NewLesson(TypedDict):
+    """
+    A lesson to create.
+    """
+
+    title: str
+    body: NotRequired[str | None]
+    video_url: NotRequired[str | None]
+    released_after_days: NotRequired[int | None]
+    status: NotRequired[Literal["draft", "live"] | None]
 
 
 class NewPrice(TypedDict):
@@ -1256,6 +1317,11 @@ class Gifts(TypedDict):
 
     grants: list[OneGift]
     mail: NotRequired[bool]
+
+
+class LessonList(TypedDict):
+    data: list[ListedLesson]
+    next: str | None
 
 
 class LinkTo(TypedDict):

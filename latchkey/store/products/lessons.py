@@ -22,6 +22,10 @@ class TooManyLessonsError(Exception):
     """The product has as many lessons as it can have."""
 
 
+class OtherLessonsError(Exception):
+    """A new order doesn't name exactly the product's lessons."""
+
+
 @dataclass(frozen=True)
 class Lesson:
     """`body` is Markdown; `status` draft or live; `released_after_days` counts from when a member's
@@ -111,8 +115,8 @@ async def update(
     """Change some fields of a lesson; None if there is no such lesson."""
     assert changes.keys() <= set(_CHANGEABLE), changes
     present = await find(connection, product_id, lesson_id)
-    if present is None:
-        return None
+    if present is None or not changes:
+        return present
     audit_draft.note(target=("product", product_id), after={"lesson": present.title})
     small = {name: value for name, value in changes.items() if name != "body"}
     audit_draft.note_changes(vars(present), small)
@@ -142,15 +146,25 @@ async def delete(connection: Connection, product_id: str, lesson_id: str) -> boo
     return title is not None
 
 
-async def move(connection: Connection, product_id: str, lesson_id: str, *, down: bool) -> None:
-    """Move a lesson by one place. The caller opens the transaction."""
+async def move(connection: Connection, product_id: str, lesson_id: str, *, by: int) -> None:
+    """Move a lesson by so many places, down or, below zero, up; at most to the end. The caller
+    opens the transaction."""
     order = await _lock(connection, product_id)
     if lesson_id not in order:
         return
     here = order.index(lesson_id)
-    there = min(max(here + (1 if down else -1), 0), len(order) - 1)
-    order[here], order[there] = order[there], order[here]
-    await _place(connection, order)
+    there = min(max(here + by, 0), len(order) - 1)
+    order.insert(there, order.pop(here))
+    await _place(connection, product_id, order)
+
+
+async def reorder(connection: Connection, product_id: str, order: Sequence[str]) -> None:
+    """Put the product's lessons in this order. Raises `OtherLessonsError`. The caller opens the
+    transaction."""
+    present = await _lock(connection, product_id)
+    if sorted(order) != sorted(present):
+        raise OtherLessonsError(f"the product has {len(present)} lessons: name the id of each once")
+    await _place(connection, product_id, order)
 
 
 async def _lock(connection: Connection, product_id: str) -> list[str]:
@@ -162,7 +176,8 @@ async def _lock(connection: Connection, product_id: str) -> list[str]:
     return [row["id"] for row in rows]
 
 
-async def _place(connection: Connection, order: Sequence[str]) -> None:
+async def _place(connection: Connection, product_id: str, order: Sequence[str]) -> None:
+    audit_draft.note(target=("product", product_id), after={"order": "changed"})
     await connection.execute(
         """
         update lessons l set position = g.position

@@ -126,13 +126,14 @@ async def edit(request: Request) -> Response:
 
 @admin_page
 async def move(request: Request) -> Response:
-    """Move a lesson up or down by one place."""
+    """Move a lesson up or down, by one place or by so many."""
     fields = await form(request)
-    do = text(fields, "do")
+    do, places = text(fields, "do"), number(text(fields, "places") or "1", digits=3) or 0
     async with site_of(request).pool.acquire() as connection, connection.transaction():
         product, lesson = await _lesson_of(request, connection)
         if do in ("up", "down"):
-            await lessons.move(connection, product.id, lesson.id, down=do == "down")
+            by = places if do == "down" else -places
+            await lessons.move(connection, product.id, lesson.id, by=by)
     return redirect(f"/admin/products/{product.id}/lessons")
 
 
