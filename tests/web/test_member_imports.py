@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from html import unescape
 from typing import Any, BinaryIO
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -17,7 +18,7 @@ from latchkey.store.users import erasure, member_imports
 from tests.harness import PATIENCE, Latchkey, until
 from tests.web.pages import Visitor, user, visit
 from tests.web.test_admin_users import shown, words
-from web.pages.admin import member_imports as pages
+from web import imported_files
 
 pytestmark = pytest.mark.anyio
 
@@ -217,7 +218,7 @@ async def test_invalid_files_are_refused(
 async def test_too_many_lines_are_refused_and_nothing_is_kept(
     shared: Latchkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages, "MOST_LINES", 2)
+    monkeypatch.setattr(imported_files, "MOST_LINES", 2)
     async with visit(shared) as admin:
         await admin.sign_in()
         answer = await uploaded(admin, b"email\na@b.example\nb@b.example\nc@b.example", "long.csv")
@@ -237,7 +238,7 @@ async def test_reading_a_long_file_holds_nobody_up(
         assert answered.wait(PATIENCE), "the site answers meanwhile"
         yield CsvLine(2, ["a@x.example"])
 
-    monkeypatch.setattr(pages, "lines_of", slowly)
+    monkeypatch.setattr(imported_files, "lines_of", slowly)
     async with visit(shared) as admin, visit(shared) as other:
         await admin.sign_in()
         sent = asyncio.create_task(admin.send(IMPORT, lines="a@x.example"))
@@ -245,3 +246,99 @@ async def test_reading_a_long_file_holds_nobody_up(
         await other.get("/healthz")
         answered.set()
         await sent
+
+
+async def test_programs_import_members_as_the_pages_do(shared: Latchkey) -> None:
+    silver = await shared.product("Moved silver", slug="moved-silver")
+    text = "Email,Plan,Expires,State\n"
+    text += "ann@program.example,Silver,2031-05-06,napping\nbob@program.example,Free,,active\n"
+    text += "nonsense,Silver,,active\ncarl@program.example,Silver,,gone\n"
+    body: dict[str, Any] = {
+        "csv": text,
+        "file_name": "from-a-program.csv",
+        "columns": ["email", "plan", "until", "status"],
+        "plans": [{"plan": "Silver", "product": "moved-silver"}, {"plan": "Free", "product": None}],
+        "statuses": [{"status": "Napping", "meaning": "goes_on"}],
+    }
+    made = await shared.call("POST", "/member-imports", 202, json=body)
+    assert (made["state"], made["lines"], made["file_name"]) == ("checking", 4, body["file_name"])
+    here = f"/member-imports/{made['id']}"
+    await worked(shared, here)
+    ready = await shared.call("GET", here)
+    assert (ready["state"], ready["worked"]) == ("ready", 4)
+    outcomes = {name: ready["figures"][name] for name in ("given", "person_only", "refused")}
+    assert outcomes == {"given": 1, "person_only": 1, "refused": 2}
+    last = "2031-05-06T23:59:59Z"
+    assert ready["products"] == [
+        {"product_id": silver, "people": 1, "without_end": 0, "last_end": last}
+    ]
+    refused = await shared.call("GET", f"{here}/lines?outcome=refused&limit=1")
+    [wrong] = refused["data"]
+    assert (wrong["line"], wrong["column"], wrong["email"]) == (4, "Email", None)
+    rest = await shared.call("GET", f"{here}/lines?outcome=refused&after={refused['next']}")
+    assert [(row["line"], row["column"]) for row in rest["data"]] == [(5, "State")]
+    assert rest["next"] is None
+
+    count = "select count(*) from users where email like '%@program.example'"
+    assert await shared.pool.fetchval(count) == 0
+    stale = await shared.call("POST", f"{here}/start", 409, json={"preview": ready["preview"] + 1})
+    assert stale["code"] == "not_ready"
+    start = {"preview": ready["preview"]}
+    assert (await shared.call("POST", f"{here}/start", 202, json=start))["state"] == "running"
+    await worked(shared, here)
+    done = await shared.call("GET", here)
+    assert (done["state"], done["worked"]) == ("done", 4)
+    assert done["finished_at"] is not None
+    assert await shared.pool.fetchval(count) == 2
+    await shared.has(silver, "ann@program.example")
+    mailed = "select count(*) from mails where data ->> 'bulk' = $1"
+    assert await shared.pool.fetchval(mailed, made["id"]) == 0
+    again = await shared.call("POST", f"{here}/start", 409, json=start)
+    kept = await shared.call("DELETE", here, 409)
+    assert again["code"] == kept["code"] == "not_ready"
+    async with visit(shared) as admin:
+        await admin.sign_in()
+        assert "from-a-program.csv" in await shown(admin, f"{IMPORT}/{made['id']}")
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"csv": ""}, "invalid"),
+        ({"csv": "Email,Plan\n"}, "unreadable_file"),
+        ({"csv": "nothing\nat all\n"}, "unreadable_file"),
+        ({"columns": ["email"]}, "unreadable_file"),
+        ({"columns": ["plan", "name"]}, "unreadable_file"),
+        ({"columns": ["email", "price"]}, "invalid"),
+        ({"plans": []}, "plan_missing"),
+        ({"plans": [{"plan": "Gold", "product": "none"}]}, "unknown_product"),
+        ({"statuses": [{"status": "x", "meaning": "unknown"}]}, "invalid"),
+        ({"file_name": "two\nlines"}, "invalid"),
+        ({"csv": "x" * (8 * 1024 * 1024)}, "too_large"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+async def test_a_programs_file_that_cant_be_used_is_refused(
+    shared: Latchkey, changes: dict[str, Any], code: str
+) -> None:
+    name = f"{uuid4().hex}.csv"
+    body = {
+        "csv": "Email,Plan\na@b.example,Gold\n",
+        "file_name": name,
+        "plans": [{"plan": "Gold", "product": None}],
+    }
+    status = 413 if code == "too_large" else 422
+    refused = await shared.call("POST", "/member-imports", status, json=body | changes)
+    assert refused["code"] == code
+    stored = "select count(*) from member_imports where file_name = $1"
+    assert await shared.pool.fetchval(stored, name) == 0
+
+
+async def test_a_programs_file_can_be_removed_before_it_is_started(shared: Latchkey) -> None:
+    body = {"csv": "Email\na@removed.example\n", "plans": [{"plan": "", "product": None}]}
+    made = await shared.call("POST", "/member-imports", 202, json=body)
+    here = f"/member-imports/{made['id']}"
+    await shared.call("DELETE", here, 204)
+    for method, path in (("GET", here), ("GET", f"{here}/lines"), ("POST", f"{here}/start")):
+        gone = await shared.call(method, path, 404, json={"preview": 1})
+        assert gone["detail"].startswith("there is no import")

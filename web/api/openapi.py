@@ -58,6 +58,8 @@ CODES = {
     "unknown_product": "no product of the site has this id",
     "unknown_stripe_product": "the account has no such product",
     "unknown_price": "the linked Stripe product has no such price",
+    "unreadable_file": "the file isn't CSV, holds nothing, or its columns can't be used",
+    "plan_missing": "`plans` doesn't name every plan in the file",
     "preview_failed": "the preview couldn't be made",
     "stripe_refused": "Stripe refused the change",
     "no_access": "the person has no access to the product now",

@@ -27,6 +27,7 @@ from latchkey.store.audit_draft import AuditDraft, recording
 from latchkey.store.pool import DATABASE_AWAY
 from latchkey.texts import made_storable, storable
 from latchkey.vault import Purpose, VaultError
+from web import bodies
 from web.api.problems import ApiError
 from web.api.tokens import Caller, authenticate
 from web.audit import VISITOR, origin_of
@@ -95,6 +96,7 @@ class Endpoint:
     status: int
     do: Do
     scope: TokenScope
+    most: int = bodies.MOST
 
     @cached_property
     def name(self) -> str:
@@ -119,10 +121,12 @@ def endpoint(
     body: type[BaseModel] | None = None,
     status: int = 200,
     scope: TokenScope | None = None,
+    most: int = bodies.MOST,
 ) -> Callable[[Do], Do]:
     """Declare a call. The first line of its docstring becomes the summary in OpenAPI.
 
-    `scope` is what a token needs for it: by default `read` to get something, otherwise `write`.
+    `scope` is what a token needs for it: by default `read` to get something, otherwise `write`. The
+    body may have up to `most` bytes.
     """
     needed = scope or (TokenScope.READ if method == "GET" else TokenScope.WRITE)
 
@@ -130,7 +134,7 @@ def endpoint(
         text = inspect.getdoc(do) or ""
         summary, _, rest = text.partition("\n")
         made = Endpoint(
-            method, path, summary, rest.strip(), query, body, answer, status, do, needed
+            method, path, summary, rest.strip(), query, body, answer, status, do, needed, most
         )
         ENDPOINTS.append(made)
         return do
@@ -239,6 +243,7 @@ async def _run(
     raw = b""
     body = None
     if declared.method in ("POST", "PUT", "PATCH"):
+        bodies.expect(request, most=declared.most)
         raw = await _read(request)
     if declared.body is not None:
         body = _checked(declared.body, _whole(_json(raw)), "body", strict=True)

@@ -809,6 +809,97 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/member-imports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Have a file of members checked. Nobody gets anything yet.
+         * @description The body may have 8 MiB. Get the import until it is `ready`, then start it. A file that nobody
+         *     goes on with is deleted after 7 days. Answers 422 with `unreadable_file`, `unknown_product`, or
+         *     `plan_missing` if `plans` doesn't name every plan in the file.
+         *
+         *     Needs a token with the scope `write` or a wider one.
+         */
+        post: operations["post_member_imports"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/member-imports/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get an import: how far it is, and what comes of its lines.
+         * @description Needs a token with the scope `read` or a wider one.
+         */
+        get: operations["get_member_imports_id"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete an import that hasn't been started, with its lines.
+         * @description Needs a token with the scope `write` or a wider one.
+         */
+        delete: operations["delete_member_imports_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/member-imports/{id}/lines": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the checked lines in the file's order. They are deleted 30 days after the import.
+         * @description Needs a token with the scope `read` or a wider one.
+         */
+        get: operations["get_member_imports_id_lines"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/member-imports/{id}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Have an import done as its preview says. Nobody is emailed.
+         * @description Everybody is looked at once more, since somebody may have bought in the meantime. Answers 409
+         *     with `not_ready` if the import isn't `ready`, or has another preview.
+         *
+         *     Needs a token with the scope `write` or a wider one.
+         */
+        post: operations["post_member_imports_id_start"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/metrics": {
         parameters: {
             query?: never;
@@ -2300,6 +2391,69 @@ export interface components {
             reason: string;
         };
         /**
+         * ImportFigures
+         * @description How many people the lines are about, and how many lines have each outcome so far. The last
+         *     four count the lines of customers whom Stripe knows.
+         */
+        ImportFigures: {
+            /** People */
+            people: number;
+            /** New People */
+            new_people: number;
+            /** Given */
+            given: number;
+            /** Has It */
+            has_it: number;
+            /** Bought */
+            bought: number;
+            /** Left To Link */
+            left_to_link: number;
+            /** Over */
+            over: number;
+            /** Person Only */
+            person_only: number;
+            /** Refused */
+            refused: number;
+            /** By Subscription */
+            by_subscription: number;
+            /** By Customer */
+            by_customer: number;
+            /** By Address */
+            by_address: number;
+            /** Other Person */
+            other_person: number;
+        };
+        /**
+         * ImportedLine
+         * @description A line of the file and what comes of it. `user_id` is who has its address, if anybody has;
+         *     `column` and `problem` say why it is refused.
+         */
+        ImportedLine: {
+            /** Line */
+            line: number;
+            /** Email */
+            email: string | null;
+            /** User Id */
+            user_id: number | null;
+            /** Product Id */
+            product_id: string | null;
+            /** Until */
+            until: string | null;
+            /** Outcome */
+            outcome: string;
+            /** Column */
+            column: string | null;
+            /** Problem */
+            problem: string | null;
+        };
+        /** ImportedLineList */
+        ImportedLineList: {
+            /** Data */
+            data: components["schemas"]["ImportedLine"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
          * Lesson
          * @description A lesson. `body` is Markdown, and members see it if `status` is `live`. It opens
          *     `released_after_days` times 24 hours after a member's access to the product first began.
@@ -2529,6 +2683,38 @@ export interface components {
             next: string | null;
         };
         /**
+         * MemberImport
+         * @description An import. It is `checking`, `ready` to be started, `running` or `done`; one that was
+         *     uploaded on the page may wait for `columns` or `plans`, or be `mailing`. `worked` of its `lines`
+         *     have been gone through for that. `preview` names what `figures` and `products` are about.
+         */
+        MemberImport: {
+            /** Id */
+            id: string;
+            /** File Name */
+            file_name: string;
+            /** State */
+            state: string;
+            /** Lines */
+            lines: number;
+            /** Worked */
+            worked: number;
+            /** Preview */
+            preview: number;
+            figures: components["schemas"]["ImportFigures"];
+            /** Products */
+            products: components["schemas"]["ProductFigures"][];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Started At */
+            started_at: string | null;
+            /** Finished At */
+            finished_at: string | null;
+        };
+        /**
          * Merge
          * @description How many rows were moved, by table and column.
          */
@@ -2750,6 +2936,38 @@ export interface components {
             status?: ("draft" | "live") | null;
         };
         /**
+         * NewMemberImport
+         * @description A CSV file and what it means.
+         *
+         *     `columns` says what each column holds, "" for nothing; if it is left out, what their names
+         *     suggest. `plans` names each plan in the file, or `""` in one without plans. Lines whose status
+         *     isn't known and isn't in `statuses` are refused. `dates` says how dates such as 03/04/2027 are
+         *     meant, where they don't show it themselves.
+         */
+        NewMemberImport: {
+            /** Csv */
+            csv: string;
+            /**
+             * File Name
+             * @default API
+             */
+            file_name?: string;
+            /**
+             * Columns
+             * @default null
+             */
+            columns?: ("" | "email" | "name" | "plan" | "until" | "customer" | "subscription" | "status" | "language")[] | null;
+            /** Plans */
+            plans: components["schemas"]["PlanOf"][];
+            /** Statuses */
+            statuses?: components["schemas"]["StatusOf"][];
+            /**
+             * Dates
+             * @default null
+             */
+            dates?: ("day_first" | "month_first") | null;
+        };
+        /**
          * NewPrice
          * @description A Stripe product to create, with its price in the currency's minor unit.
          */
@@ -2968,6 +3186,16 @@ export interface components {
             data: components["schemas"]["PastMerge"][];
             /** Next */
             next: string | null;
+        };
+        /**
+         * PlanOf
+         * @description Which product a plan in the file is, by id; null for none: its people only get an account.
+         */
+        PlanOf: {
+            /** Plan */
+            plan: string;
+            /** Product */
+            product: string | null;
         };
         /**
          * Policy
@@ -3355,6 +3583,20 @@ export interface components {
              */
             one_trial?: boolean | null;
         };
+        /**
+         * ProductFigures
+         * @description How many people get a product: without an end, or until when at most.
+         */
+        ProductFigures: {
+            /** Product Id */
+            product_id: string;
+            /** People */
+            people: number;
+            /** Without End */
+            without_end: number;
+            /** Last End */
+            last_end: string | null;
+        };
         /** ProductList */
         ProductList: {
             /** Data */
@@ -3679,6 +3921,27 @@ export interface components {
             goal_met: boolean;
             /** Late Left */
             late_left: number;
+        };
+        /**
+         * StartImport
+         * @description The preview to carry out.
+         */
+        StartImport: {
+            /** Preview */
+            preview: number;
+        };
+        /**
+         * StatusOf
+         * @description What a status in the file means if it isn't known here.
+         */
+        StatusOf: {
+            /** Status */
+            status: string;
+            /**
+             * Meaning
+             * @enum {string}
+             */
+            meaning: "goes_on" | "over";
         };
         /**
          * Step
@@ -5804,6 +6067,172 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Removed"];
+                };
+            };
+            /** @description What went wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_member_imports: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewMemberImport"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemberImport"];
+                };
+            };
+            /** @description What went wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_member_imports_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemberImport"];
+                };
+            };
+            /** @description What went wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_member_imports_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_member_imports_id_lines: {
+        parameters: {
+            query?: {
+                limit?: number;
+                after?: string;
+                outcome?: "given" | "has_it" | "bought" | "left_to_link" | "over" | "person_only" | "refused";
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportedLineList"];
+                };
+            };
+            /** @description What went wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_member_imports_id_start: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description requests with the same key get the same answer for a day */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StartImport"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemberImport"];
                 };
             };
             /** @description What went wrong, and what to do */

@@ -1,6 +1,6 @@
 """A method for each call of the JSON API. Written by `make clients`; don't edit it by hand.
 
-Made from b92f304216517c2574354d0679d3743384e2bc478bef1af6092c61f729efecd5
+Made from eef602668513f10febd1df4aa3e17b8ee2596a817b2fdc4b286c0bcde715a597
 """
 
 from abc import ABC, abstractmethod
@@ -565,6 +565,48 @@ class SyncCalls(ABC):
         """Remove a product's link."""
         found: types.Removed = self._call(
             "DELETE", f"/products/{_part(id)}/link", query={"members": members}
+        )
+        return found
+
+    def post_member_imports(self, body: types.NewMemberImport) -> types.MemberImport:
+        """Have a file of members checked. Nobody gets anything yet."""
+        found: types.MemberImport = self._call("POST", "/member-imports", body=body)
+        return found
+
+    def get_member_import(self, id: str | int) -> types.MemberImport:
+        """Get an import: how far it is, and what comes of its lines."""
+        found: types.MemberImport = self._call("GET", f"/member-imports/{_part(id)}")
+        return found
+
+    def delete_member_import(self, id: str | int) -> None:
+        """Delete an import that hasn't been started, with its lines."""
+        self._call("DELETE", f"/member-imports/{_part(id)}")
+
+    def get_member_import_lines(
+        self,
+        id: str | int,
+        *,
+        limit: int | None = None,
+        after: str | None = None,
+        outcome: Literal[
+            "given", "has_it", "bought", "left_to_link", "over", "person_only", "refused"
+        ]
+        | None = None,
+    ) -> types.ImportedLineList:
+        """List the checked lines in the file's order. They are deleted 30 days after the import."""
+        found: types.ImportedLineList = self._call(
+            "GET",
+            f"/member-imports/{_part(id)}/lines",
+            query={"limit": limit, "after": after, "outcome": outcome},
+        )
+        return found
+
+    def post_member_import_start(
+        self, id: str | int, body: types.StartImport, *, idempotency_key: str | None = None
+    ) -> types.MemberImport:
+        """Have an import done as its preview says. Nobody is emailed."""
+        found: types.MemberImport = self._call(
+            "POST", f"/member-imports/{_part(id)}/start", body=body, idempotency_key=idempotency_key
         )
         return found
 
@@ -1442,6 +1484,48 @@ class AsyncCalls(ABC):
         """Remove a product's link."""
         found: types.Removed = await self._call(
             "DELETE", f"/products/{_part(id)}/link", query={"members": members}
+        )
+        return found
+
+    async def post_member_imports(self, body: types.NewMemberImport) -> types.MemberImport:
+        """Have a file of members checked. Nobody gets anything yet."""
+        found: types.MemberImport = await self._call("POST", "/member-imports", body=body)
+        return found
+
+    async def get_member_import(self, id: str | int) -> types.MemberImport:
+        """Get an import: how far it is, and what comes of its lines."""
+        found: types.MemberImport = await self._call("GET", f"/member-imports/{_part(id)}")
+        return found
+
+    async def delete_member_import(self, id: str | int) -> None:
+        """Delete an import that hasn't been started, with its lines."""
+        await self._call("DELETE", f"/member-imports/{_part(id)}")
+
+    async def get_member_import_lines(
+        self,
+        id: str | int,
+        *,
+        limit: int | None = None,
+        after: str | None = None,
+        outcome: Literal[
+            "given", "has_it", "bought", "left_to_link", "over", "person_only", "refused"
+        ]
+        | None = None,
+    ) -> types.ImportedLineList:
+        """List the checked lines in the file's order. They are deleted 30 days after the import."""
+        found: types.ImportedLineList = await self._call(
+            "GET",
+            f"/member-imports/{_part(id)}/lines",
+            query={"limit": limit, "after": after, "outcome": outcome},
+        )
+        return found
+
+    async def post_member_import_start(
+        self, id: str | int, body: types.StartImport, *, idempotency_key: str | None = None
+    ) -> types.MemberImport:
+        """Have an import done as its preview says. Nobody is emailed."""
+        found: types.MemberImport = await self._call(
+            "POST", f"/member-imports/{_part(id)}/start", body=body, idempotency_key=idempotency_key
         )
         return found
 

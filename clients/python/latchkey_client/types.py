@@ -376,6 +376,48 @@ class Ignoring(TypedDict):
     reason: str
 
 
+class ImportFigures(TypedDict):
+    """
+    How many people the lines are about, and how many lines have each outcome so far. The last
+    four count the lines of customers whom Stripe knows.
+    """
+
+    people: int
+    new_people: int
+    given: int
+    has_it: int
+    bought: int
+    left_to_link: int
+    over: int
+    person_only: int
+    refused: int
+    by_subscription: int
+    by_customer: int
+    by_address: int
+    other_person: int
+
+
+class ImportedLine(TypedDict):
+    """
+    A line of the file and what comes of it. `user_id` is who has its address, if anybody has;
+    `column` and `problem` say why it is refused.
+    """
+
+    line: int
+    email: str | None
+    user_id: int | None
+    product_id: str | None
+    until: str | None
+    outcome: str
+    column: str | None
+    problem: str | None
+
+
+class ImportedLineList(TypedDict):
+    data: list[ImportedLine]
+    next: str | None
+
+
 class Lesson(TypedDict):
     """
     A lesson. `body` is Markdown, and members see it if `status` is `live`. It opens
@@ -662,6 +704,15 @@ class PastMergeList(TypedDict):
     next: str | None
 
 
+class PlanOf(TypedDict):
+    """
+    Which product a plan in the file is, by id; null for none: its people only get an account.
+    """
+
+    plan: str
+    product: str | None
+
+
 class PolicyCells(TypedDict):
     """
     The cells to set. Omitted cells return to the default (for a product, the site's cell).
@@ -821,6 +872,17 @@ class ProductChanges(TypedDict):
     external_url: NotRequired[str | None]
     show_locked: NotRequired[bool | None]
     one_trial: NotRequired[bool | None]
+
+
+class ProductFigures(TypedDict):
+    """
+    How many people get a product: without an end, or until when at most.
+    """
+
+    product_id: str
+    people: int
+    without_end: int
+    last_end: str | None
 
 
 class ProductList(TypedDict):
@@ -983,6 +1045,23 @@ class SpeedWindow(TypedDict):
     days: int
     goal_met: bool
     late_left: int
+
+
+class StartImport(TypedDict):
+    """
+    The preview to carry out.
+    """
+
+    preview: int
+
+
+class StatusOf(TypedDict):
+    """
+    What a status in the file means if it isn't known here.
+    """
+
+    status: str
+    meaning: Literal["goes_on", "over"]
 
 
 class Step(TypedDict):
@@ -1367,6 +1446,26 @@ class MatchList(TypedDict):
     next: str | None
 
 
+class MemberImport(TypedDict):
+    """
+    An import. It is `checking`, `ready` to be started, `running` or `done`; one that was
+    uploaded on the page may wait for `columns` or `plans`, or be `mailing`. `worked` of its `lines`
+    have been gone through for that. `preview` names what `figures` and `products` are about.
+    """
+
+    id: str
+    file_name: str
+    state: str
+    lines: int
+    worked: int
+    preview: int
+    figures: ImportFigures
+    products: list[ProductFigures]
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+
+
 class MetricSeries(TypedDict):
     """
     `total` is the whole period, `before` the one just as long before it, `data` its parts.
@@ -1382,6 +1481,39 @@ class MetricSeries(TypedDict):
     data: list[Metrics]
     counted_at: str | None
     exact_since: str | None
+
+
+class NewMemberImport(TypedDict):
+    """
+    A CSV file and what it means.
+
+    `columns` says what each column holds, "" for nothing; if it is left out, what their names
+    suggest. `plans` names each plan in the file, or `""` in one without plans. Lines whose status
+    isn't known and isn't in `statuses` are refused. `dates` says how dates such as 03/04/2027 are
+    meant, where they don't show it themselves.
+    """
+
+    csv: str
+    file_name: NotRequired[str]
+    columns: NotRequired[
+        list[
+            Literal[
+                "",
+                "email",
+                "name",
+                "plan",
+                "until",
+                "customer",
+                "subscription",
+                "status",
+                "language",
+            ]
+        ]
+        | None
+    ]
+    plans: list[PlanOf]
+    statuses: NotRequired[list[StatusOf]]
+    dates: NotRequired[Literal["day_first", "month_first"] | None]
 
 
 class Policy(TypedDict):

@@ -163,7 +163,7 @@ async def begin(
     file_name: str,
     written: CsvFormat,
     heading: Sequence[str],
-    actor: int,
+    actor: int | None,
 ) -> str:
     """Create an import of a file, whose lines are staged next; returns its id."""
     import_id = f"imp_{secrets.token_hex(8)}"

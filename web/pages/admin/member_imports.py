@@ -1,10 +1,8 @@
 """Importing members from another system's CSV: upload, columns, plans, preview, the import itself
 and, if one says so, the welcome emails."""
 
-import asyncio
 import io
-from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
-from itertools import chain, islice
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import BinaryIO
 
 from starlette.datastructures import FormData
@@ -12,14 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from latchkey.csv_files import (
-    MOST_COLUMNS,
-    CsvFormat,
-    CsvLine,
-    UnreadableFileError,
-    format_of,
-    lines_of,
-)
+from latchkey.csv_files import MOST_COLUMNS
 from latchkey.rules import exports
 from latchkey.rules.exports import Column
 from latchkey.rules.moving import Outcome, StatusMeaning, StripeMatch, plain_status
@@ -36,7 +27,7 @@ from latchkey.store.users.member_imports import (
     WrongStepError,
 )
 from latchkey.texts import visible
-from web import bodies
+from web import bodies, imported_files
 from web.pages.csv_upload import named_file
 from web.pages.errors import NotFoundError
 from web.pages.guard import admin_page, form, redirect, text
@@ -46,7 +37,7 @@ from web.pages.spreadsheet import cells
 from web.site import site_of
 from web.wording import imports as wording
 
-MOST_LINES, MOST_PRODUCTS, PAGE = 200_000, 1000, 50
+MOST_PRODUCTS, PAGE = 1000, 50
 MOST_FIELDS = member_imports.MOST_PLANS + member_imports.MOST_STATUSES + 10
 GONE = "This import doesn't exist, or it was removed."
 
@@ -101,63 +92,9 @@ async def _stored(request: Request, fields: FormData) -> str:
     chosen = named_file(fields)
     name = visible(chosen.filename or "", longest=100) if chosen else "Pasted lines"
     file: BinaryIO = chosen.file if chosen else io.BytesIO(text(fields, "lines").encode())
-    written = await asyncio.to_thread(format_of, file)
-    reader = lines_of(file, written)
-    first = await asyncio.to_thread(next, reader, None)
-    if first is None:
-        raise UnreadableFileError("The file is empty.")
-    heading = _heading(first)
-    rest: Iterator[CsvLine] = reader
-    if not exports.is_heading(first.cells):
-        rest = chain([first], reader)
+    actor = request.state.user.id
     async with site_of(request).pool.acquire() as connection, connection.transaction():
-        return await _store(request, connection, name, written, heading, rest)
-
-
-async def _store(
-    request: Request,
-    connection: Connection,
-    name: str,
-    written: CsvFormat,
-    heading: Sequence[str],
-    rest: Iterator[CsvLine],
-) -> str:
-    import_id = await member_imports.begin(
-        connection,
-        file_name=name,
-        written=written,
-        heading=heading,
-        actor=request.state.user.id,
-    )
-    stored = 0
-    while batch := await asyncio.to_thread(lambda: [*islice(rest, member_imports.AT_ONCE)]):
-        stored += await member_imports.stage(connection, import_id, batch)
-        if stored > MOST_LINES:
-            raise UnreadableFileError(
-                f"There are more than {MOST_LINES:,} lines. Please split the file."
-            )
-    if not stored:
-        raise UnreadableFileError("The file has a heading, but no lines below it.")
-    await member_imports.staged(connection, import_id, lines=stored)
-    return import_id
-
-
-def _heading(first: CsvLine) -> list[str]:
-    """The names of the columns. Without a heading, the first address is in the column Email, and
-    the first column beside it holds names. Raises `UnreadableFileError`."""
-    if len(first.cells) > MOST_COLUMNS:
-        raise UnreadableFileError(f"There are more than {MOST_COLUMNS} columns.")
-    numbered = [f"Column {at}" for at in range(1, len(first.cells) + 1)]
-    if exports.is_heading(first.cells):
-        return [
-            visible(cell, longest=100) or name
-            for cell, name in zip(first.cells, numbered, strict=True)
-        ]
-    at = next(at for at, cell in enumerate(first.cells) if "@" in cell)
-    numbered[at] = "Email"
-    if len(numbered) > 1:
-        numbered[0 if at else 1] = "Name"
-    return numbered
+        return await imported_files.store(connection, file, name=name, actor=actor)
 
 
 @admin_page
