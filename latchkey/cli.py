@@ -336,6 +336,29 @@ def sandbox(context: typer.Context) -> None:
     os.execv(sys.executable, [sys.executable, "-m", "sandbox", *context.args])
 
 
+@app.command("move-pictures")
+def move_pictures_command(
+    source: Annotated[
+        str, typer.Argument(metavar="FROM", help="postgres, a folder, or s3://bucket/folder.")
+    ],
+    target: Annotated[str, typer.Argument(metavar="TO", help="The same.")],
+    delete: Annotated[
+        bool, typer.Option("--delete", help="Remove what TO has, too, from FROM.")
+    ] = False,
+) -> None:
+    """Copy uploaded pictures from one place to another, while the site runs."""
+    from latchkey.picture_moving import move_between
+    from latchkey.settings import load_settings
+
+    done = _run(move_between(load_settings(), source, target, delete=delete))
+    console.print(
+        f"{done.copied} copied, {done.there} there already, {done.deleted} deleted from {source}",
+        highlight=False,
+    )
+    if done.nowhere:
+        _fail(f"pictures that neither {source} nor {target} has: {done.nowhere}")
+
+
 @app.command()
 def doctor(
     offline: Annotated[
@@ -404,6 +427,7 @@ def _explained(error: Exception) -> str:
     from latchkey.postgres_client import PostgresClientError
     from latchkey.recovery import RecoveryError
     from latchkey.restoration import RestoreError
+    from latchkey.s3 import S3Error
     from latchkey.settings import SettingsError
     from latchkey.store.migrate import MigrationError
     from latchkey.up import UpError
@@ -419,6 +443,7 @@ def _explained(error: Exception) -> str:
         BackupFileError,
         PostgresClientError,
         RestoreError,
+        S3Error,
     )
     if isinstance(error, expected):
         return str(error)

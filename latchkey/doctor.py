@@ -7,7 +7,7 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
-from latchkey import doctor_checks, doctor_mail, doctor_security, doctor_temporal
+from latchkey import doctor_checks, doctor_mail, doctor_pictures, doctor_security, doctor_temporal
 from latchkey.doctor_checks import UNREADABLE, Check
 from latchkey.rotation import rotate
 from latchkey.rules.routing import HANDLED_EVENTS
@@ -39,6 +39,7 @@ async def examine(settings: Settings, console: Console, *, offline: bool) -> boo
         *await doctor_checks.of_address(settings),
         *await doctor_checks.of_database(settings),
         *await doctor_mail.of_mail_server(settings),
+        *await doctor_pictures.of_pictures(settings),
         *doctor_security.of_settings(settings),
         *doctor_security.of_addresses(settings),
         *await doctor_security.of_database(settings),

@@ -144,7 +144,7 @@ def _in_clear(settings: Settings) -> Check:
         return Check("encryption", True, "nothing is sent to another machine in clear")
     advice = (
         "use sslmode=verify-full and sslrootcert in DATABASE_URL, TEMPORAL_TLS, https for"
-        " STRIPE_API_BASE, and LATCHKEY_SMTP_TLS=required"
+        " STRIPE_API_BASE and LATCHKEY_S3_ENDPOINT, and LATCHKEY_SMTP_TLS=required"
     )
     return Check(
         "encryption", False, f"sent in clear to another machine: {', '.join(found)}", advice
@@ -164,6 +164,9 @@ def _unencrypted(settings: Settings) -> Iterator[str]:
     base = urlsplit(settings.stripe_api_base or "")
     if base.scheme == "http" and _is_far(base.hostname or ""):
         yield "STRIPE_API_BASE"
+    bucket = urlsplit(settings.s3_endpoint or "")
+    if bucket.scheme == "http" and _is_far(bucket.hostname or ""):
+        yield "LATCHKEY_S3_ENDPOINT"
     if settings.smtp_url and settings.smtp_tls == "opportunistic":
         smtp = urlsplit(settings.smtp_url.get_secret_value())
         if smtp.scheme != "smtps" and _is_far(smtp.hostname or ""):

@@ -13,6 +13,7 @@ import structlog
 
 from latchkey.picture_files import PictureFiles
 from latchkey.rules.pictures import SIZES, PictureUse, address, named
+from latchkey.s3 import S3Error
 from latchkey.store import pictures
 from latchkey.store.pool import Pool
 
@@ -31,6 +32,7 @@ _REFUSALS = {
     "broken": "The picture is damaged, so we couldn't read all of it. Export it again.",
 }
 _SVG = "SVG files can contain scripts, so we don't accept them. Export it as PNG or WebP."
+_NOT_KEPT = "The picture can't be stored at the moment. Please try again in a few minutes."
 _BUSY = "Too many pictures are being uploaded at the moment. Please try again shortly."
 
 log = structlog.get_logger("pictures")
@@ -78,23 +80,33 @@ class PictureReader:
 
 
 async def keep(pool: Pool, files: PictureFiles, picture: Picture) -> str:
-    """Keep a picture; returns its address. What nothing refers to is collected after a day."""
-    async with pool.acquire() as connection, connection.transaction():
-        await pictures.keep(connection, picture.digest)
-        await files.put(connection, picture.digest, picture.files)
+    """Keep a picture; returns its address. What nothing refers to is collected after a day. Raises
+    `PictureError` where the bucket can't be written to."""
+    try:
+        async with pool.acquire() as connection, connection.transaction():
+            await pictures.keep(connection, picture.digest)
+            await files.put(connection, picture.digest, picture.files)
+    except S3Error as error:
+        log.error("picture can't be kept", error=str(error))
+        raise PictureError(_NOT_KEPT) from error
     return picture.address
 
 
 async def collect(pool: Pool, files: PictureFiles) -> int:
-    """Delete the pictures that nothing has referred to for a day; returns how many."""
+    """Delete the pictures that nothing has referred to for a day; returns how many. Where the
+    bucket can't be reached, they stay until the next time."""
     async with pool.acquire() as connection:
         await pictures.mark_used(connection)
     count = 0
     while True:
-        async with pool.acquire() as connection, connection.transaction():
-            digests = await pictures.drop_unused(connection)
-            for digest in digests:
-                await files.drop(connection, digest)
+        try:
+            async with pool.acquire() as connection, connection.transaction():
+                digests = await pictures.drop_unused(connection)
+                for digest in digests:
+                    await files.drop(connection, digest)
+        except S3Error as error:
+            log.error("pictures can't be collected", error=str(error))
+            return count
         count += len(digests)
         if not digests:
             return count

@@ -1,6 +1,7 @@
 """The settings, read from the environment and from `.env`."""
 
 import os
+import re
 from email.utils import getaddresses
 from ipaddress import ip_network
 from pathlib import Path
@@ -33,6 +34,16 @@ TraceSampler = Literal[
 ]
 """OpenTelemetry's names. Traces begin here and are followed throughout, so each is based on its
 parent."""
+
+
+PICTURE_PLACES = "must be postgres, the absolute path of a folder, or s3://bucket/folder"
+_BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/(?!\.\.?(?:/|$))[A-Za-z0-9._-]+)*/?")
+_ORIGIN = re.compile(r"https?://(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?/?")
+
+
+def is_picture_place(value: str) -> bool:
+    """Whether a text names a place for uploaded pictures."""
+    return value == "postgres" or value.startswith("/") or bool(_BUCKET.fullmatch(value))
 
 
 class SettingsError(Exception):
@@ -85,6 +96,10 @@ class Settings(BaseSettings):
     audit_days: int = Field(400, alias="LATCHKEY_AUDIT_DAYS", ge=30)
     backup_hours: int = Field(36, alias="LATCHKEY_BACKUP_HOURS", ge=0)
     pictures: str = Field("postgres", alias="LATCHKEY_PICTURES")
+    s3_endpoint: str | None = Field(None, alias="LATCHKEY_S3_ENDPOINT")
+    s3_region: str = Field("us-east-1", alias="LATCHKEY_S3_REGION", pattern=r"^[a-z0-9-]{1,50}$")
+    s3_access_key_id: SecretStr | None = Field(None, alias="LATCHKEY_S3_ACCESS_KEY_ID")
+    s3_secret_access_key: SecretStr | None = Field(None, alias="LATCHKEY_S3_SECRET_ACCESS_KEY")
     smtp_url: SecretStr | None = Field(None, alias="SMTP_URL")
     smtp_tls: Literal["required", "opportunistic"] = Field("required", alias="LATCHKEY_SMTP_TLS")
     temporal_ui_url: str | None = Field(None, alias="LATCHKEY_TEMPORAL_UI_URL")
@@ -181,9 +196,16 @@ class Settings(BaseSettings):
     @field_validator("pictures")
     @classmethod
     def _place(cls, value: str) -> str:
-        if value != "postgres" and not value.startswith("/"):
-            raise ValueError("must be postgres, or the absolute path of a folder")
+        if not is_picture_place(value):
+            raise ValueError(PICTURE_PLACES)
         return value
+
+    @field_validator("s3_endpoint")
+    @classmethod
+    def _server(cls, value: str | None) -> str | None:
+        if value is not None and not _ORIGIN.fullmatch(value):
+            raise ValueError("must be an address without a path, such as https://s3.example.com")
+        return value.rstrip("/") if value else None
 
     @field_validator("burst_from")
     @classmethod

@@ -30,6 +30,7 @@ def encryption(monkeypatch: pytest.MonkeyPatch, temporal: str = "", **given: Any
         ({"DATABASE_URL": "postgresql://a@10.0.0.1/x"}, "DATABASE_URL"),
         ({"TEMPORAL": "temporal.example.com:7233"}, "TEMPORAL_ADDRESS"),
         ({"STRIPE_API_BASE": "http://stripe.example.com"}, "STRIPE_API_BASE"),
+        ({"LATCHKEY_S3_ENDPOINT": "http://s3.example.com"}, "LATCHKEY_S3_ENDPOINT"),
         ({"SMTP_URL": "smtp://x.example.com", "LATCHKEY_SMTP_TLS": "opportunistic"}, "SMTP_URL"),
         (
             {"DATABASE_URL": FAR, "STRIPE_API_BASE": "http://8.8.8.8"},
@@ -53,6 +54,7 @@ def test_what_is_sent_in_clear_is_named(
         {"DATABASE_URL": "postgresql://latchkey@[::1]/latchkey"},
         {"DATABASE_URL": "postgresql://postgres@/latchkey?host=/run/postgresql"},
         {"STRIPE_API_BASE": "http://127.0.0.1:12111"},
+        {"LATCHKEY_S3_ENDPOINT": "http://minio:9000"},
         {"SMTP_URL": "smtp://x.example.com"},
         {"SMTP_URL": "smtps://x.example.com", "LATCHKEY_SMTP_TLS": "opportunistic"},
     ],

@@ -4,19 +4,33 @@ import asyncio
 import hashlib
 import struct
 import zlib
+from collections.abc import AsyncIterator
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from httpx import ASGITransport, AsyncClient
 from PIL import Image, ImageCms
+from starlette.applications import Starlette
+from starlette.routing import Route
 
 from latchkey import picture_reader, pictures
-from latchkey.picture_files import DatabasePictures, FolderPictures, PictureFiles, picture_files
+from latchkey.picture_files import (
+    BucketPictures,
+    DatabasePictures,
+    FolderPictures,
+    PictureFiles,
+    picture_files,
+)
+from latchkey.picture_moving import Moved, move, move_between
 from latchkey.pictures import MOST_BYTES, Picture, PictureError, PictureReader
 from latchkey.rules.pictures import SIZES, PictureName, PictureUse, of_address
 from latchkey.settings import Settings, SettingsError
 from latchkey.store.pool import Pool
+from tests.bucket import BucketServer, bucket_server
 from tests.images import opened, picture
+from web import pictures as served
 
 pytestmark = pytest.mark.anyio
 
@@ -210,9 +224,23 @@ async def test_only_so_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (await reader.read(raw, PictureUse.PHOTO)).files
 
 
-@pytest.fixture(params=["database", "folder"])
-def files(request: pytest.FixtureRequest, tmp_path: Path) -> PictureFiles:
-    return DatabasePictures() if request.param == "database" else FolderPictures(tmp_path)
+@pytest.fixture
+async def bucket() -> AsyncIterator[BucketServer]:
+    async with bucket_server() as made:
+        yield made
+
+
+@pytest.fixture(params=["database", "folder", "bucket"])
+async def files(
+    request: pytest.FixtureRequest, tmp_path: Path, bucket: BucketServer
+) -> AsyncIterator[PictureFiles]:
+    places: dict[str, PictureFiles] = {
+        "database": DatabasePictures(),
+        "folder": FolderPictures(tmp_path),
+        "bucket": BucketPictures(bucket.bucket, "site/"),
+    }
+    yield places[request.param]
+    await places["bucket"].close()
 
 
 async def kept(pool: Pool, files: PictureFiles, colour: int) -> PictureName:
@@ -275,15 +303,115 @@ async def test_what_is_uploaded_again_while_it_is_collected_stays(
     assert await files.get(pool, name) is not None
 
 
-async def test_a_folder_still_serves_what_was_kept_in_the_database(
-    pool: Pool, tmp_path: Path
+async def test_what_was_kept_in_the_database_is_still_served(
+    pool: Pool, files: PictureFiles
 ) -> None:
     name = await kept(pool, DatabasePictures(), 3)
-    folder = FolderPictures(tmp_path)
-    assert await folder.get(pool, name) is not None
+    assert await files.get(pool, name) is not None
     await age(pool, name)
-    assert await pictures.collect(pool, folder) == 1
-    assert await folder.get(pool, name) is None
+    assert await pictures.collect(pool, files) == 1
+    assert await files.get(pool, name) is None
+
+
+async def test_a_bucket_has_the_files_as_what_they_are(pool: Pool, bucket: BucketServer) -> None:
+    files = BucketPictures(bucket.bucket, "site/")
+    name = await kept(pool, files, 4)
+    key = f"site/{name.digest[:2]}/{name.digest}/{name.file}"
+    assert [kind for kind, _ in bucket.objects.values()] == ["image/webp"]
+    assert bucket.objects.keys() == {key}
+    assert await DatabasePictures().get(pool, name) is None
+    await age(pool, name)
+    assert await pictures.collect(pool, files) == 1
+    assert bucket.objects == {}
+    await files.close()
+
+
+async def test_a_bucket_that_is_away_loses_nothing(pool: Pool, bucket: BucketServer) -> None:
+    files = BucketPictures(bucket.bucket, "")
+    name = await kept(pool, files, 5)
+    await age(pool, name)
+    bucket.failing = (503, "SlowDown")
+    with pytest.raises(PictureError, match="can't be stored at the moment"):
+        await kept(pool, files, 6)
+    assert await pictures.collect(pool, files) == 0
+    bucket.failing = None
+    assert await files.get(pool, name) is not None
+    assert await pool.fetchval("select count(*) from pictures") == 1
+    assert await pictures.collect(pool, files) == 1
+    await files.close()
+
+
+@pytest.mark.parametrize("target", ["database", "folder", "bucket"])
+async def test_pictures_move_from_any_place_to_any_other(
+    pool: Pool, files: PictureFiles, target: str, tmp_path: Path, bucket: BucketServer
+) -> None:
+    (tmp_path / "other").mkdir()
+    places: dict[str, PictureFiles] = {
+        "database": DatabasePictures(),
+        "folder": FolderPictures(tmp_path / "other"),
+        "bucket": BucketPictures(bucket.bucket, "other/"),
+    }
+    to = places[target]
+    same = isinstance(files, DatabasePictures) and isinstance(to, DatabasePictures)
+    first, second = await kept(pool, files, 1), await kept(pool, files, 2)
+    body = await files.get(pool, first)
+    assert await move(pool, files, to) == (Moved(there=2) if same else Moved(copied=2))
+    third = await kept(pool, files, 3)
+    if not same:
+        done = await move(pool, files, to, delete=True)
+        assert done == Moved(copied=1, there=2, deleted=3)
+        assert await move(pool, files, to, delete=True) == Moved(there=3)
+        async with pool.acquire() as connection:
+            assert [await files.names(connection, one.digest) for one in (first, third)] == [[], []]
+    assert await to.get(pool, first) == body
+    assert await to.get(pool, second) is not None
+    await places["bucket"].close()
+
+
+async def test_a_picture_in_a_bucket_is_served_as_a_picture(
+    pool: Pool, bucket: BucketServer
+) -> None:
+    files = BucketPictures(bucket.bucket, "")
+    name = await kept(pool, files, 7)
+    app = Starlette(routes=[Route(served.PATH, served.picture)])
+    app.state.site = SimpleNamespace(pool=pool, picture_files=files)
+    path = f"/pictures/{name.digest}-{name.file}"
+    async with AsyncClient(transport=ASGITransport(app), base_url="http://site.example") as client:
+        answer = await client.get(path)
+        assert opened(answer.content).size == (6, 4)
+        assert answer.headers["content-type"] == "image/webp"
+        assert answer.headers["content-security-policy"] == "default-src 'none'; sandbox"
+        assert (await client.get(path.replace("-6.", "-7."))).status_code == 404
+        bucket.failing = (403, "AccessDenied")
+        assert (await client.get(path)).status_code == 503
+    await files.close()
+
+
+async def test_the_command_copies_and_then_deletes(pool: Pool, dsn: str, tmp_path: Path) -> None:
+    name = await kept(pool, DatabasePictures(), 8)
+    before, after = (
+        Settings(_env_file=None, DATABASE_URL=dsn, LATCHKEY_PICTURES=place)  # type: ignore[call-arg, arg-type]
+        for place in ("postgres", str(tmp_path))
+    )
+    assert await move_between(before, "postgres", str(tmp_path)) == Moved(copied=1)
+    done = await move_between(after, "postgres", str(tmp_path), delete=True)
+    assert done == Moved(there=1, deleted=1)
+    assert await DatabasePictures().get(pool, name) is None
+    assert await FolderPictures(tmp_path).get(pool, name) is not None
+
+
+async def test_pictures_in_use_are_not_deleted(tmp_path: Path) -> None:
+    settings = Settings(_env_file=None, LATCHKEY_PICTURES=str(tmp_path))  # type: ignore[call-arg]
+    for source, target, says in (
+        (f"{tmp_path}/", "postgres", "set LATCHKEY_PICTURES to postgres"),
+        ("postgres", "postgres", "the same place"),
+        ("s3://site-pictures", "s3://site-pictures/", "the same place"),
+        ("pictures", "postgres", "a place must be postgres"),
+        ("postgres", f"{tmp_path}/missing", "isn't a folder"),
+        ("s3://site-pictures", "postgres", "LATCHKEY_S3_ACCESS_KEY_ID"),
+    ):
+        with pytest.raises(SettingsError, match=says):
+            await move_between(settings, source, target, delete=True)
 
 
 def test_the_folder_has_to_be_there(tmp_path: Path) -> None:
@@ -292,6 +420,8 @@ def test_the_folder_has_to_be_there(tmp_path: Path) -> None:
 
     assert isinstance(placed("postgres"), DatabasePictures)
     assert isinstance(placed(str(tmp_path)), FolderPictures)
+    with pytest.raises(SettingsError, match="LATCHKEY_S3_ACCESS_KEY_ID"):
+        placed("s3://site-pictures")
     with pytest.raises(SettingsError, match="isn't a folder"):
         placed(str(tmp_path / "missing"))
     with pytest.raises(ValueError, match="absolute path"):

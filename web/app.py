@@ -180,5 +180,6 @@ async def open_site(settings: Settings, drain: Drain) -> AsyncIterator[Site]:
         yield site
     finally:
         await site.outgoing.aclose()
+        await site.picture_files.close()
         await keyring.close()
         await pool.close()

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from latchkey.rules.pictures import FOLDER, PictureName, named, of_address
+from latchkey.s3 import S3Error
 from latchkey.store.pool import DATABASE_AWAY
 from web.site import site_of
 
@@ -51,8 +52,8 @@ async def _file(request: Request, name: PictureName, headers: Mapping[str, str])
     site = site_of(request)
     try:
         body = await site.picture_files.get(site.pool, name)
-    except DATABASE_AWAY as error:
-        log.error("picture unavailable", error=type(error).__name__)
+    except (*DATABASE_AWAY, S3Error) as error:
+        log.error("picture unavailable", error=f"{type(error).__name__}: {error}")
         return Response(status_code=503)
     if body is None:
         return Response(status_code=404)

@@ -68,6 +68,32 @@ async def file(connection: Connection, digest: str, name: str) -> bytes | None:
     return found
 
 
+async def file_names(connection: Connection, digest: str) -> list[str]:
+    """The names of a picture's files in the database."""
+    rows = await connection.fetch(
+        "select name from picture_files where digest = $1 order by name", digest
+    )
+    return [row["name"] for row in rows]
+
+
+async def drop_files(connection: Connection, digest: str) -> None:
+    """Delete a picture's files in the database."""
+    await connection.execute("delete from picture_files where digest = $1", digest)
+
+
+async def digests(connection: Connection) -> list[str]:
+    """All pictures."""
+    return [row["digest"] for row in await connection.fetch("select digest from pictures")]
+
+
+async def lock(connection: Connection, digest: str) -> bool:
+    """Keep a picture until the transaction ends; False if there isn't one any more."""
+    found = await connection.fetchval(
+        "select true from pictures where digest = $1 for update", digest
+    )
+    return bool(found)
+
+
 async def mark_used(connection: Connection) -> None:
     """Note which pictures something refers to."""
     await connection.execute(_USED, IN_TEXT)

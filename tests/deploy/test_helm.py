@@ -54,6 +54,7 @@ postgres: {caSecretName: postgres-ca, maxConnections: 400}
 web: {autoscaling: {minReplicas: 3, maxReplicas: 9}, drainSeconds: 30}
 worker: {replicas: 4}
 backup: {enabled: true, claimName: backups}
+pictures: {volume: {enabled: true, size: 20Gi, storageClassName: nfs}}
 codecServer: {enabled: true}
 ingress: {enabled: true, className: nginx, tlsSecretName: members, annotations: {a.example/b: c}}
 gateway: {enabled: true, parentRefs: [{name: public}]}
@@ -77,6 +78,7 @@ temporal:
   tls: {enabled: true, serverName: "1", secretName: "1"}
 postgres: {caSecretName: "42"}
 backup: {enabled: true, claimName: "123"}
+pictures: {volume: {enabled: true, claimName: "0x1f"}}
 codecServer: {enabled: true}
 ingress: {enabled: true, className: "1", tlsSecretName: "1"}
 gateway: {enabled: true, parentRefs: [{name: public}]}
@@ -192,8 +194,8 @@ def test_the_chart_is_of_this_release_and_renders_everything() -> None:
     kinds = sorted({each["kind"] for each in rendered(MOST)})
     assert kinds == [
         *("ConfigMap", "CronJob", "Deployment", "HTTPRoute", "HorizontalPodAutoscaler", "Ingress"),
-        *("Job", "NetworkPolicy", "Pod", "PodDisruptionBudget", "PodMonitor", "PrometheusRule"),
-        *("Service", "ServiceAccount", "ServiceMonitor"),
+        *("Job", "NetworkPolicy", "PersistentVolumeClaim", "Pod", "PodDisruptionBudget"),
+        *("PodMonitor", "PrometheusRule", "Service", "ServiceAccount", "ServiceMonitor"),
     ]
     assert {each["kind"] for each in rendered(LEAST, FEW)}.isdisjoint(
         {"HorizontalPodAutoscaler", "NetworkPolicy", "Ingress", "HTTPRoute", "ServiceMonitor"}
@@ -234,6 +236,13 @@ def test_helm_finds_nothing_wrong_with_the_chart() -> None:
         ('ingress: {className: "a\\nb: c"}', "/ingress/className"),
         ('ingress: {tlsSecretName: "a\\n"}', "/ingress/tlsSecretName"),
         ('monitoring: {interval: "30s\\n"}', "/monitoring/interval"),
+        ("pictures: {volume: {enabled: true, accessMode: ReadOnlyMany}}", "/volume/accessMode"),
+        ("pictures: {volume: {enabled: true, size: 5}}", "/pictures/volume/size"),
+        (
+            "settings: {LATCHKEY_PUBLIC_URL: 'https://a', LATCHKEY_PICTURES: 's3://a'}\n"
+            "pictures: {volume: {enabled: true}}",
+            "choose one of the two",
+        ),
     ],
 )
 def test_wrong_values_are_refused_by_name(wrong: str, says: str) -> None:
@@ -324,6 +333,32 @@ def test_secrets_are_mounted_only_where_they_are_needed() -> None:
         mounts = {each["name"]: each for each in container(objects, name)["volumeMounts"]}
         assert mounts["secrets"]["mountPath"] == SECRETS
         assert {each["name"] for each in pods(objects)[name]["volumes"]} == mounts.keys()
+
+
+@pytest.mark.parametrize(
+    ("values", "claim"),
+    [(MOST, "latchkey-pictures"), (LIKE_NUMBERS, "0x1f")],
+    ids=["a claim of the chart", "a claim of ours"],
+)
+def test_programs_that_keep_pictures_have_the_volume(values: str, claim: str) -> None:
+    objects = rendered(values)
+    place = one(objects, "ConfigMap", "latchkey")["data"]["LATCHKEY_PICTURES"]
+    having = set()
+    for name, spec in pods(objects).items():
+        mounts = {
+            each["mountPath"]: each["name"] for each in container(objects, name)["volumeMounts"]
+        }
+        volumes = {each["name"]: each for each in spec["volumes"]}
+        if place in mounts:
+            assert volumes[mounts[place]]["persistentVolumeClaim"] == {"claimName": claim}
+            having.add(name)
+    assert having == {"web", "worker", "doctor"}
+    made = [each for each in objects if each["kind"] == "PersistentVolumeClaim"]
+    assert [each["metadata"]["name"] for each in made] == ([claim] if values == MOST else [])
+    for each in made:
+        assert each["spec"]["accessModes"] == ["ReadWriteMany"]
+        assert each["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+    assert "PersistentVolumeClaim" not in {each["kind"] for each in rendered(LEAST)}
 
 
 def test_pods_keep_to_the_restricted_standard() -> None:

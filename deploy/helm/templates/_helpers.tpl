@@ -66,6 +66,12 @@ TEMPORAL_TLS_CLIENT_KEY_PATH: /run/secrets/temporal/tls.key
 {{- end }}
 {{- end }}
 {{- end }}
+{{- if .Values.pictures.volume.enabled }}
+{{- if hasKey .Values.settings "LATCHKEY_PICTURES" }}
+{{- fail "pictures.volume puts pictures on a volume, and settings.LATCHKEY_PICTURES elsewhere: choose one of the two" }}
+{{- end }}
+LATCHKEY_PICTURES: /srv/pictures
+{{- end }}
 {{- range $name, $value := .Values.settings }}
 {{ $name }}: {{ include "latchkey.text" $value | quote }}
 {{- end }}
@@ -174,6 +180,24 @@ securityContext:
 {{- if .Values.temporal.tls.secretName }}
 - name: temporal-tls
   secret: {secretName: {{ .Values.temporal.tls.secretName | quote }}, defaultMode: 0440}
+{{- end }}
+{{- end -}}
+
+{{/* The claim of the volume with pictures. */}}
+{{- define "latchkey.pictures" -}}
+{{- .Values.pictures.volume.claimName | default (printf "%s-pictures" (include "latchkey.name" .)) -}}
+{{- end -}}
+
+{{- define "latchkey.pictures.mount" -}}
+{{- if .Values.pictures.volume.enabled }}
+- {name: pictures, mountPath: /srv/pictures}
+{{- end }}
+{{- end -}}
+
+{{- define "latchkey.pictures.volume" -}}
+{{- if .Values.pictures.volume.enabled }}
+- name: pictures
+  persistentVolumeClaim: {claimName: {{ include "latchkey.pictures" . | quote }}}
 {{- end }}
 {{- end -}}
 
