@@ -1,9 +1,10 @@
 """`python -m bench.soak`: a day of renewals beside a stream of purchases, for an hour.
 
 100,000 subscriptions, of which half renew, their 150,000 events delivered evenly over the time, and
-5 purchases a second. Says every minute how large things are, and at the end what a purchase took
-and that nothing was lost. `--subscriptions 5000 --minutes 5` is a smaller one. The full one needs
-some 12 GB of memory, a large part of it for the sandbox, and begins with the import of everybody.
+5 purchases a second. Says every minute how large things are, and at the end what a purchase took,
+what the memory and the disks grew by, and that nothing was lost. `--subscriptions 10000 --minutes
+10 --rate 1` is a smaller one. The full one needs some 12 GB of memory, a large part of it for the
+sandbox, and begins with the import of everybody.
 """
 
 import argparse
@@ -11,6 +12,8 @@ import asyncio
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 
 import httpx
 
@@ -54,43 +57,86 @@ def key_of(running: Stack) -> str:
     return str(key)
 
 
-async def sample(running: Stack, since: float) -> float:
-    """Print how large things are; returns the age of the oldest unhandled event, in seconds."""
+@dataclass(frozen=True)
+class Sample:
+    """How large things are: sizes in MB, the age of the oldest unhandled event in seconds."""
+
+    memory: dict[str, float]
+    postgres: float
+    temporal: float
+    events: int
+    unhandled: int
+    oldest: float
+    failed: int
+
+    def __str__(self) -> str:
+        memory = ", ".join(f"{name} {size:.0f} MB" for name, size in self.memory.items())
+        return (
+            f"{memory}, Postgres {self.postgres:.0f} MB, Temporal {self.temporal:.0f} MB;"
+            f" {self.events} events, {self.unhandled} unhandled, the oldest for"
+            f" {self.oldest:.1f} s, {self.failed} failed"
+        )
+
+
+async def sample(running: Stack) -> Sample:
     [row] = await fetch(running.dsn, FIGURES)
-    memory = ", ".join(f"{name} {running.memory(name) / 2**20:.0f} MB" for name in PROGRAMS)
-    runs = sum(path.stat().st_size for path in running.folder.glob("temporal.db*")) / 1e6
-    print(
-        f"  {(time.perf_counter() - since) / 60:5.1f} min: {memory}, Postgres"
-        f" {row['megabytes']:.0f} MB, Temporal {runs:.0f} MB; {row['events']} events,"
-        f" {row['waiting']} unhandled, the oldest for {row['oldest']:.1f} s,"
-        f" {row['failed']} failed",
-        flush=True,
+    return Sample(
+        memory={name: running.memory(name) / 1e6 for name in PROGRAMS},
+        postgres=row["megabytes"],
+        temporal=sum(path.stat().st_size for path in running.folder.glob("temporal.db*")) / 1e6,
+        events=row["events"],
+        unhandled=row["waiting"],
+        oldest=row["oldest"],
+        failed=row["failed"],
     )
-    return float(row["oldest"])
 
 
-async def sampled(running: Stack, over: asyncio.Event, every: float) -> float:
-    """Sample until it is over; returns the greatest age."""
-    since, oldest = time.perf_counter(), 0.0
+async def sampled(running: Stack, over: asyncio.Event, every: float) -> list[Sample]:
+    """Sample, and print it, until it is over."""
+    since, samples = time.perf_counter(), list[Sample]()
     while True:
-        oldest = max(oldest, await sample(running, since))
-        try:
+        samples.append(await sample(running))
+        print(f"  {(time.perf_counter() - since) / 60:5.1f} min: {samples[-1]}", flush=True)
+        if over.is_set():
+            return samples
+        with suppress(TimeoutError):
             async with asyncio.timeout(every):
                 await over.wait()
-            return max(oldest, await sample(running, since))
-        except TimeoutError:
-            continue
+
+
+def growth(samples: list[Sample]) -> Iterator[str]:
+    """What the time between the first sample and the last one has cost."""
+    first, last = samples[0], samples[-1]
+    events = max(1, last.events - first.events)
+    for name, before in first.memory.items():
+        most = max(sample.memory[name] for sample in samples)
+        yield f"{name}: {before:.0f} MB before, {most:.0f} at most, {last.memory[name]:.0f} after"
+    for name, before, after in (
+        ("Postgres", first.postgres, last.postgres),
+        ("Temporal", first.temporal, last.temporal),
+    ):
+        grown = after - before
+        yield f"{name}: {grown:.0f} MB more on disk, {1000 * grown / events:.1f} KB an event"
+    oldest = max(sample.oldest for sample in samples)
+    yield f"the oldest unhandled event at any look had waited for {oldest:.1f} s"
 
 
 async def play(
-    running: Stack, renewals: Iterator[bytes], count: int, price: str, product: str, minutes: int
+    running: Stack,
+    renewals: Iterator[bytes],
+    count: int,
+    *,
+    price: str,
+    product: str,
+    minutes: int,
+    rate: int,
 ) -> None:
     """Deliver the renewals evenly while people buy, and wait until all is handled."""
     port = int(running.url.rpartition(":")[2])
     over, seconds = asyncio.Event(), minutes * 60
     sampling = asyncio.create_task(sampled(running, over, every=max(5, seconds / SAMPLES)))
     delivering = load.run(port, renewals, connections=CONNECTIONS, rate=count / seconds)
-    buying = at_rate(running, {"monthly": price}, product, RATE, "soak", seconds, patience=PATIENCE)
+    buying = at_rate(running, {"monthly": price}, product, rate, "soak", seconds, patience=PATIENCE)
     delivered, bought = await asyncio.gather(delivering, buying)
     deadline = time.monotonic() + PATIENCE
     while (await fetch(running.dsn, FIGURES))[0]["waiting"]:
@@ -98,13 +144,13 @@ async def play(
             raise SystemExit("events are left unhandled")
         await asyncio.sleep(0.5)
     over.set()
-    oldest = await sampling
+    samples = await sampling
     print(f"purchases, {bought}")
     print(f"webhooks of renewals, taken in {delivered.words()}")
-    print(f"the oldest unhandled event at any look had waited for {oldest:.1f} s")
+    print(*growth(samples), sep="\n")
 
 
-def soak(subscriptions: int, minutes: int) -> None:
+def soak(subscriptions: int, minutes: int, rate: int) -> None:
     cohort = subscriptions // 2
     started = time.perf_counter()
 
@@ -125,9 +171,19 @@ def soak(subscriptions: int, minutes: int) -> None:
         say(f"{cohort} of them renew, which are {count} events")
         requests = signed(lines(written), key)
         asyncio.run(fetch(running.dsn, BEFORE))
-        asyncio.run(play(running, requests, count, renewing["monthly"], product, minutes))
+        asyncio.run(
+            play(
+                running,
+                requests,
+                count,
+                price=renewing["monthly"],
+                product=product,
+                minutes=minutes,
+                rate=rate,
+            )
+        )
         [lost] = asyncio.run(fetch(running.dsn, LOST))
-        bought = RATE * minutes * 60
+        bought = rate * minutes * 60
         print(
             f"{lost['moved']} renewed or bought (wanted: {cohort + bought}),"
             f" {lost['open']} have access (wanted: {subscriptions + bought}),"
@@ -143,8 +199,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--subscriptions", type=int, default=SUBSCRIPTIONS)
     parser.add_argument("--minutes", type=int, default=MINUTES)
+    parser.add_argument("--rate", type=int, default=RATE, help="purchases a second")
     given = parser.parse_args()
-    soak(given.subscriptions, given.minutes)
+    soak(given.subscriptions, given.minutes, given.rate)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ AWAY = [
     asyncpg.AdminShutdownError("terminating connection due to administrator command"),
     asyncpg.CannotConnectNowError("the database system is starting up"),
     asyncpg.TooManyConnectionsError("sorry, too many clients already"),
+    asyncpg.DiskFullError("could not extend file: No space left on device"),
 ]
 ASKED_WRONGLY = [
     asyncpg.DataError("invalid input for query argument $1"),
