@@ -1,5 +1,6 @@
 """`python -m sandbox`: serve one sandbox."""
 
+import gc
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,10 @@ import uvicorn
 from sandbox.box import build
 from sandbox.seeds import SeedError
 from sandbox.server import create_app
+
+YOUNG_OBJECTS = 10_000
+"""How many new containers there are before Python looks for cycles among them: a purchase makes
+thousands, which all stay."""
 
 
 def serve(
@@ -39,6 +44,9 @@ def serve(
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
     app = create_app(box, hosts=frozenset(public_host or ()))
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS)
     uvicorn.run(
         app, host=host, port=port, log_level="warning", access_log=False, timeout_keep_alive=75
     )

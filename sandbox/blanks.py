@@ -17,6 +17,7 @@ class Blanks:
     def __init__(self, published: Published) -> None:
         self._published = published
         self._made: dict[str, bytes] = {}
+        self._parts: dict[int, tuple[Json, bytes]] = {}
 
     def make(self, kind: str, **fields: Any) -> Json:
         """A valid object of `kind` with `fields` set over the blanks."""
@@ -36,6 +37,12 @@ class Blanks:
 
     def part(self, schema: Json) -> Any:
         """A blank for a part of an object, filled even where it may be null."""
+        known = self._parts.get(id(schema))
+        if known is None:
+            known = self._parts[id(schema)] = schema, orjson.dumps(self._whole_part(schema))
+        return orjson.loads(known[1])
+
+    def _whole_part(self, schema: Json) -> Any:
         for kind in schema.get("anyOf", [schema]):
             if kind.get("type") != "null":
                 return self._blank(kind)

@@ -4,7 +4,25 @@ Every purpose has its own stream, so what happens in one place, or a moment late
 what is decided in another. A decision about one delivery depends on that delivery alone.
 """
 
+import os
 import random
+
+_AHEAD = 512
+
+
+class _System(random.SystemRandom):
+    """The system's randomness, taken ahead: an id needs dozens of numbers, and each
+    would be a system call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ahead: list[float] = []
+
+    def random(self) -> float:
+        if not self._ahead:
+            words = memoryview(os.urandom(8 * _AHEAD)).cast("Q")
+            self._ahead = [(word >> 11) * 2**-53 for word in words]
+        return self._ahead.pop()
 
 
 class Dice:
@@ -27,7 +45,7 @@ class Dice:
             if self._seed is not None:
                 found = random.Random(f"{self._seed}{self._salt}/{purpose}")
             else:
-                found = random.SystemRandom() if purpose.startswith("ids") else random.Random()
+                found = _System() if purpose.startswith("ids") else random.Random()
             self._streams[purpose] = found
         return found
 

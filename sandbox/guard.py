@@ -5,6 +5,7 @@ must name a known host (so that no foreign name can be pointed at it), and one t
 must come from a page of the sandbox itself.
 """
 
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -54,6 +55,7 @@ class Guard:
         return None
 
 
+@lru_cache
 def _name(address: str) -> str | None:
     try:
         return urlsplit(address).hostname
@@ -65,7 +67,7 @@ def _is_control(request: Request) -> bool:
     has_body = request.headers.get("Content-Length", "0") != "0" or (
         "Transfer-Encoding" in request.headers
     )
-    return request.url.path.startswith("/_sandbox") and has_body
+    return str(request.scope["path"]).startswith("/_sandbox") and has_body
 
 
 def _is_json(request: Request) -> bool:

@@ -8,7 +8,7 @@ amount, the account's country, whether it is captured or used again later, where
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from sandbox import configurations
@@ -122,8 +122,12 @@ def kinds_of_invoices(shop: Shop, payment: Payment) -> list[str]:
 
 
 def _suiting(shop: Shop, payment: Payment) -> list[str]:
-    country, own = shop.account["country"], shop.account["default_currency"]
-    return [kind.name for kind in _table() if kind.suits(payment, country, own)]
+    return list(_suited(payment, shop.account["country"], shop.account["default_currency"]))
+
+
+@lru_cache
+def _suited(payment: Payment, country: str, own: str) -> tuple[str, ...]:
+    return tuple(kind.name for kind in _table() if kind.suits(payment, country, own))
 
 
 _OF_PAYMENTS: Json = {

@@ -39,7 +39,8 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._parser = HttpResponseParser(self)
         self._answered: asyncio.Future[int] | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle
+        self._heard = 0.0
         self._headed = self._measured = False
         self.idle_since = 0.0
 
@@ -48,7 +49,8 @@ class _Connection(asyncio.Protocol):
         self._headed = self._measured = False
         self._answered = self._loop.create_future()
         self._transport.write(request)
-        self._wait()
+        self._heard = self._loop.time()
+        self._timer = self._loop.call_later(self._seconds, self._look)
         try:
             return await self._answered
         except BaseException:
@@ -56,8 +58,7 @@ class _Connection(asyncio.Protocol):
             raise
         finally:
             self._answered = None
-            if self._timer:
-                self._timer.cancel()
+            self._timer.cancel()
 
     def usable(self) -> bool:
         """Whether an idle connection can be used again: it is open, and nothing waits to be read,
@@ -73,11 +74,13 @@ class _Connection(asyncio.Protocol):
     def close(self) -> None:
         self._transport.close()
 
-    def _wait(self) -> None:
-        if self._timer:
-            self._timer.cancel()
-        late = httpx.ReadTimeout("")
-        self._timer = self._loop.call_later(self._seconds, self._fail, late)
+    def _look(self) -> None:
+        """Give up if nothing was heard for too long, else look again then."""
+        left = self._heard + self._seconds - self._loop.time()
+        if left > 0:
+            self._timer = self._loop.call_later(left, self._look)
+        else:
+            self._fail(httpx.ReadTimeout(""))
 
     def _fail(self, error: Exception) -> None:
         if self._answered and not self._answered.done():
@@ -94,7 +97,7 @@ class _Connection(asyncio.Protocol):
         if self._answered is None or self._answered.done():
             self.close()
             return
-        self._wait()
+        self._heard = self._loop.time()
         try:
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade) as error:

@@ -68,9 +68,11 @@ class Published:
         self._defs: Json = {}
         self._underived: dict[str, tuple[Any, bool]] = {}
         self._objects: dict[str, str] = {}
+        self._kinds: dict[str, Json] = {}
         self._overlay = json.loads(_OVERLAY.read_text()) if overlay is None else overlay
         self._closed = closed
         self._validators: dict[object, Any] = {}
+        self._requests: dict[tuple[str, str], Json] = {}
         self._compiled: dict[str, Any] = {}
         self._event_types: frozenset[str] = frozenset()
         self._by_shape: dict[tuple[str, int], list[Route]] = {}
@@ -132,7 +134,7 @@ class Published:
         inner = event["data"]["object"]
         if event["type"] == "invoice.upcoming":
             inner = {"id": "", **inner}
-        found = self.object_errors(event)
+        found = self.object_errors({**event, "data": {**event["data"], "object": {}}})
         found += [f"data.object {error}" for error in self.object_errors(inner)]
         if event["type"] not in self.event_types():
             found.append(f"unknown event type {event['type']}")
@@ -161,12 +163,17 @@ class Published:
         """The schema of the form tree, leaves as text; `resolve` follows its references."""
         if route.params is None:
             return {"type": "object", "properties": {}, "additionalProperties": False}
-        return self._schema(route.params, route.module, wire=True)
+        key = (route.module, route.params)
+        if key not in self._requests:
+            self._requests[key] = self._schema(route.params, route.module, wire=True)
+        return self._requests[key]
 
     def object_schema(self, kind: str) -> Json:
-        module, name = OBJECT_CLASSES[kind]
-        found = self._object(getattr(importlib.import_module(module), name), wire=False)
-        return {"$ref": f"#/$defs/{found}"}
+        if kind not in self._kinds:
+            module, name = OBJECT_CLASSES[kind]
+            found = self._object(getattr(importlib.import_module(module), name), wire=False)
+            self._kinds[kind] = {"$ref": f"#/$defs/{found}"}
+        return self._kinds[kind]
 
     def resolve(self, schema: Json) -> Json:
         found: Json = schema

@@ -49,6 +49,7 @@ def released(published: Published) -> frozenset[str]:
     return frozenset({*schema["enum"], API_VERSION})
 
 
+@cache
 def version_of(published: Published, version: str, *, param: str | None = None) -> Version:
     """The version of a name. Raises Stripe's 400 for one that doesn't exist, and the sandbox's
     own for one that it doesn't speak; `param` is the parameter that named it, None a header."""

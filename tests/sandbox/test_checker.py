@@ -116,3 +116,36 @@ def test_an_invented_event_type_is_caught(box: Sandbox) -> None:
         request=None,
     )
     assert any("moon.landed" in error for error in box.shop.world.published.event_errors(event))
+
+
+def test_what_is_wrong_around_or_within_an_event_is_caught(box: Sandbox) -> None:
+    published = box.shop.world.published
+    subscription = box.shop.world.table("subscription").values()[0]
+    box.shop.emit("customer.subscription.updated", subscription, {**subscription, "metadata": None})
+    event = box.shop.world.table("event").values()[-1]
+    assert published.event_errors(event) == []
+    inner = event["data"]["object"]
+    item = {**inner["items"]["data"][0], "price": {"object": "price"}}
+    broken: list[Json] = [
+        {key: value for key, value in event.items() if key != "created"},
+        {**event, "invented": 1},
+        {**event, "data": {**event["data"], "invented": 1}},
+        {**event, "data": {**event["data"], "object": {**inner, "status": "fine"}}},
+        {
+            **event,
+            "data": {
+                **event["data"],
+                "object": {**inner, "items": {**inner["items"], "data": [item]}},
+            },
+        },
+        {**event, "data": {**event["data"], "previous_attributes": {"invented": 1}}},
+    ]
+    for wrong in broken:
+        assert published.event_errors(wrong) != []
+
+
+def test_a_blank_part_is_new_each_time(box: Sandbox) -> None:
+    first = box.shop.world.part("charge", "outcome")
+    known = copy.deepcopy(first)
+    first["type"] = "changed"
+    assert box.shop.world.part("charge", "outcome") == known

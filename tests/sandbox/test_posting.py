@@ -159,8 +159,9 @@ async def test_connections_that_break_or_were_never_made() -> None:
             assert await outcome_of_httpx(client, server.url) == "ReadError"
 
 
-async def test_who_says_nothing_is_left() -> None:
-    async with serving(b"") as server, posting_with(0.05) as poster:
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\n"])
+async def test_who_says_nothing_more_is_left(answer: bytes) -> None:
+    async with serving(answer) as server, posting_with(0.05) as poster:
         assert await outcome(poster, server.url) == "ReadTimeout"
 
 
