@@ -265,13 +265,15 @@ async def shared(
 
 
 @pytest.fixture
-async def shared_tells(shared: Latchkey, request: pytest.FixtureRequest) -> AsyncIterator[None]:
+async def shared_site(shared: Latchkey, request: pytest.FixtureRequest) -> AsyncIterator[None]:
+    """Nothing is kept from the test before, and a failure says what the site has left to do."""
+    shared.forget()
     yield
     if FAILED in request.node.stash:
         await shared.tell()
 
 
 @pytest.fixture(autouse=True)
-def failures_on_the_shared_site_tell(request: pytest.FixtureRequest) -> None:
+def each_test_on_the_shared_site(request: pytest.FixtureRequest) -> None:
     if "shared" in request.fixturenames:
-        request.getfixturevalue("shared_tells")
+        request.getfixturevalue("shared_site")

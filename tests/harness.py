@@ -468,6 +468,13 @@ class Latchkey:
 
         await until(started, "the web process starts")
 
+    def forget(self) -> None:
+        """Have the next page read again all that the web process keeps for some seconds."""
+        self.forget_alarms()
+        assert self._app is not None
+        site = self._app.state.site
+        site._look_until, site.numbers, site.members = 0.0, None, (0.0, {})
+
     def forget_alarms(self) -> None:
         """Have the next page read the alarms again, which are kept for some seconds."""
         assert self._app is not None, "the web process runs"

@@ -297,3 +297,29 @@ def test_every_route_that_changes_something_is_named_for_the_audit_log() -> None
     assert {name for name in PAGES if name.startswith("GET ")} <= reads
     assert {name for name in reads if name.endswith(".csv")} <= PAGES.keys()
     assert {one.name for one in ENDPOINTS if one.method != "GET"} == CALLS.keys()
+
+
+NAMING = {"get_by_alt_text", "get_by_label", "get_by_placeholder", "get_by_text", "get_by_title"}
+
+
+def test_browser_tests_name_things_exactly() -> None:
+    """Playwright takes a name for any part of one, in any case: a link `Import` would also be that
+    of the user imported@example.com, whom another test of the same site has made. What changes
+    within a name is left to a regular expression."""
+    for path in sorted((ROOT / "tests/browser").glob("*.py")):
+        for node in nodes(path):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                continue
+            given = {keyword.arg: keyword.value for keyword in node.keywords}
+            if node.func.attr == "get_by_role":
+                name = given.get("name")
+            elif node.func.attr in NAMING:
+                name = node.args[0]
+            else:
+                continue
+            exact = given.get("exact")
+            assert (
+                name is None
+                or ast.unparse(name).startswith("re.compile(")
+                or (isinstance(exact, ast.Constant) and exact.value is True)
+            ), f"{path.relative_to(ROOT)}:{node.lineno} needs exact=True"

@@ -150,14 +150,14 @@ async def follow(clicked: Locator) -> None:
 
 async def press(page: Page, button: str) -> None:
     """Send a form by its button, and wait for the page that answers."""
-    await follow(page.get_by_role("button", name=button))
+    await follow(page.get_by_role("button", name=button, exact=True))
 
 
 async def sign_in(page: Page, site: Latchkey) -> None:
     """Sign in as the admin."""
     await page.goto(f"{site.url}/login")
     form = page.locator("form[action='/login']")
-    await form.get_by_label("Email").fill(ADMIN)
-    await form.get_by_label("Password").fill(PASSWORD)
-    await follow(form.get_by_role("button", name="Sign in"))
+    await form.get_by_label("Email", exact=True).fill(ADMIN)
+    await form.get_by_label("Password", exact=True).fill(PASSWORD)
+    await follow(form.get_by_role("button", name="Sign in", exact=True))
     await expect(page).to_have_url(f"{site.url}/admin")

@@ -100,10 +100,10 @@ async def test_a_page_elsewhere_learns_what_its_visitor_has(
 
     async with serving(shared, slug, host) as address:
         await page.goto(address)
-        buy = page.get_by_role("link", name="Buy Lesson: $29.00 once")
+        buy = page.get_by_role("link", name="Buy Lesson: $29.00 once", exact=True)
         assert await buy.get_attribute("href") == f"{shared.url}/buy/{slug}"
-        await expect(page.get_by_text("The teaser")).to_be_visible()
-        await expect(page.get_by_text("The lesson")).to_be_hidden()
+        await expect(page.get_by_text("The teaser", exact=True)).to_be_visible()
+        await expect(page.get_by_text("The lesson", exact=True)).to_be_hidden()
         table = page.locator("stripe-pricing-table[pricing-table-id=prctbl_1]")
         await expect(table).to_have_attribute("publishable-key", "pk_1")
         assert await table.get_attribute("client-reference-id") is None
@@ -111,27 +111,29 @@ async def test_a_page_elsewhere_learns_what_its_visitor_has(
         if host == "localhost":
             await page.goto(f"{address}&campaign={'x' * 300}")
             address = address.partition("?")[0]
-        await page.get_by_role("link", name="Bought it already? Sign in").click()
-        await page.get_by_label("Email").first.fill(email)
-        await page.get_by_label("Password").fill(PASSWORD)
+        await page.get_by_role("link", name="Bought it already? Sign in", exact=True).click()
+        await page.get_by_label("Email", exact=True).first.fill(email)
+        await page.get_by_label("Password", exact=True).fill(PASSWORD)
         await page.get_by_role("button", name="Sign in", exact=True).click()
         await page.wait_for_url(address)
         await expect(buy).to_be_visible()
-        await expect(page.get_by_role("link", name="Bought it already")).to_have_count(0)
+        await expect(
+            page.get_by_role("link", name="Bought it already? Sign in", exact=True)
+        ).to_have_count(0)
         reference = await table.get_attribute("client-reference-id")
         assert reference is not None
         assert reference.startswith("lk2_")
 
         await shared.call("POST", f"/products/{slug}/grants", 201, json={"email": email})
         await page.reload()
-        await expect(page.get_by_role("link", name="Open Lesson")).to_be_visible()
-        await expect(page.get_by_text("The lesson")).to_be_visible()
-        await expect(page.get_by_text("The teaser")).to_be_hidden()
+        await expect(page.get_by_role("link", name="Open Lesson", exact=True)).to_be_visible()
+        await expect(page.get_by_text("The lesson", exact=True)).to_be_visible()
+        await expect(page.get_by_text("The teaser", exact=True)).to_be_hidden()
 
         if host == "127.0.0.1":
             await page.evaluate("localStorage.clear()")
             await page.reload()
-            await expect(page.get_by_role("link", name="Open Lesson")).to_be_visible()
+            await expect(page.get_by_role("link", name="Open Lesson", exact=True)).to_be_visible()
 
         await page.evaluate("localStorage.clear()")
         await page.goto(f"{address}#latchkey=v2:planted&state=guessed")

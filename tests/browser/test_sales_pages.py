@@ -30,24 +30,26 @@ async def test_an_owner_builds_a_sales_page_and_a_visitor_reads_it(
     await sign_in(page, shared)
     base = f"{shared.url}/admin/products/{product}/sales-page"
     await page.goto(base)
-    await press(page, "Create")
-    await page.get_by_role("textbox", name="Headline").fill("Row with a crew")
-    await page.get_by_label("Live at").check()
+    await press(page, "Create sales page")
+    await page.get_by_role("textbox", name=re.compile("^Headline")).fill("Row with a crew")
+    await page.get_by_label(re.compile(r"^\s*Live at")).check()
     await press(page, "Save")
-    await expect(page.get_by_text("Saved.")).to_be_visible()
+    await expect(page.get_by_text("Saved.", exact=True)).to_be_visible()
     await follow(page.locator(".add-block").get_by_role("link", name=re.compile("^Testimonials")))
     await page.get_by_label("Heading", exact=True).fill("What rowers say")
     first = page.get_by_role("group", name="Testimonial 1", exact=True)
-    await first.get_by_label("What they say").fill("I was afraid of water. Now I miss it.")
-    await first.get_by_label("Who says it").fill("Ines Oar")
-    await expect(page.locator("#preview").get_by_text("Ines Oar")).to_be_visible()
+    await first.get_by_label(re.compile("What they say")).fill(
+        "I was afraid of water. Now I miss it."
+    )
+    await first.get_by_label(re.compile("Who says it")).fill("Ines Oar")
+    await expect(page.locator("#preview").get_by_text(re.compile("Ines Oar"))).to_be_visible()
     second = page.get_by_role("group", name="Testimonial 2", exact=True)
-    await second.get_by_label("What they say").fill("Clear, calm, and funny.")
-    await second.get_by_label("Who says it").fill("Paul Stroke")
-    await second.get_by_label("What they do").fill("Coxswain")
+    await second.get_by_label(re.compile("What they say")).fill("Clear, calm, and funny.")
+    await second.get_by_label(re.compile("Who says it")).fill("Paul Stroke")
+    await second.get_by_label(re.compile("What they do")).fill("Coxswain")
     await shot(page, "admin-sales-block")
     await press(page, "Save block")
-    await expect(page.get_by_text("Saved.")).to_be_visible()
+    await expect(page.get_by_text("Saved.", exact=True)).to_be_visible()
     handle = page.get_by_role("button", name=re.compile("^Move Testimonials .*arrow keys"))
     await handle.focus()
     for place in (3, 2, 1):
@@ -89,9 +91,13 @@ async def test_an_owner_builds_a_sales_page_and_a_visitor_reads_it(
     assert boxes[0], "there are two cards"
     assert boxes[1], "there are two cards"
     assert boxes[0]["y"] == boxes[1]["y"], "side by side"
-    await expect(visitor.get_by_text("Yes, at any time, in your account.")).not_to_be_visible()
+    await expect(
+        visitor.get_by_text(re.compile("Yes, at any time, in your account"))
+    ).not_to_be_visible()
     await visitor.get_by_text("Can I cancel?", exact=True).click()
-    await expect(visitor.get_by_text("Yes, at any time, in your account.")).to_be_visible()
+    await expect(
+        visitor.get_by_text(re.compile("Yes, at any time, in your account"))
+    ).to_be_visible()
     await shot(visitor, "sales-blocks")
     await visitor.set_viewport_size({"width": 320, "height": 700})
     boxes = [await cards.nth(number).bounding_box() for number in range(2)]
