@@ -116,6 +116,16 @@ async def test_a_typed_key_is_checked_and_connects(
         await enter(page, KEY)
         await expect(card).to_contain_text("Connected")
 
+        await expect(card).not_to_contain_text("linked in another account")
+        await site.pool.execute(
+            "insert into links (product_id, account_id, livemode, stripe_product, state)"
+            " values ($1, 'acct_elsewhere', true, 'prod_elsewhere', 'listening')",
+            await site.product("Linked elsewhere"),
+        )
+        await page.reload()
+        await expect(card).to_contain_text("linked in another account or mode")
+        await expect(card).to_contain_text("1 product in acct_elsewhere in live mode")
+
 
 async def test_disconnecting_keeps_access_and_stops_listening(
     dsn: str, temporal_address: str, stripe: Stripe, page: Page
