@@ -97,7 +97,7 @@ async def test_an_owner_writes_lessons_and_a_member_goes_through_them(
         if title != "Wire rope":
             await follow(page.get_by_role("link", name="New lesson", exact=True))
     await shot(page, "admin-lessons")
-    await press(page, "Move The eye splice up")
+    await page.get_by_role("button", name="Move The eye splice up", exact=True).click()
     await expect(page.locator("tbody tr").first).to_contain_text("The eye splice")
     await follow(page.get_by_role("link", name="Wire rope", exact=True))
     worksheet: FilePayload = {
