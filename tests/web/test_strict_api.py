@@ -1,5 +1,6 @@
 """The JSON API takes what its description says, and nothing else."""
 
+import re
 from typing import Any
 
 import orjson
@@ -127,9 +128,8 @@ async def test_the_description_says_which_bodies_may_be_left_out(shared: Latchke
     ]
     assert 0 < len(optional) < 10
     for method, path in optional:
-        answer = await shared.api.request(
-            method, path.removeprefix("/api/v1").format(id="none", of="none")
-        )
+        nothing = re.sub(r"\{\w+\}", "none", path.removeprefix("/api/v1"))
+        answer = await shared.api.request(method, nothing)
         assert answer.status_code not in (400, 422), f"{method} {path}: {answer.text}"
 
 
