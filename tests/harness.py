@@ -70,9 +70,6 @@ REFRESH = "500ms"
 PLANS = ("plan_cache_mode=force_generic_plan", "jit=off")
 """Have Postgres plan each statement of a connection once. Tests have few rows and many databases:
 planning again for each value would take more than half of its time."""
-LEAN = ("system.forceSearchAttributesCacheRefreshOnRead=false",)
-"""Have Temporal look up the columns of search attributes once a minute, not in each request, which
-takes a tenth of its time. The names of a new namespace's attributes come with the namespace."""
 
 _ROOMY = 4 * 1024**3
 """Bytes free in memory from which on databases are kept there."""
@@ -236,7 +233,7 @@ def run_temporal(
     Several threads would compute an eighth more, and other tests keep the other cores busy; None
     uses all cores. Its collector of garbage takes a ninth of its time, so it runs more rarely."""
     port = port or free_port()
-    values = (f'system.namespaceCacheRefreshInterval="{REFRESH}"', *LEAN, *dynamic)
+    values = (f'system.namespaceCacheRefreshInterval="{REFRESH}"', *dynamic)
     extra = tuple(f"--dynamic-config-value={value}" for value in values)
     process = subprocess.Popen(
         temporal_argv(database, port=port, ui_port=None, extra=extra),
