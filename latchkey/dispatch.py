@@ -5,7 +5,7 @@ import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 from temporalio.client import (
     Client,
@@ -77,6 +77,16 @@ class WorkflowFailedError(Exception):
     def __init__(self, message: str, *, stripe_away: bool = False) -> None:
         super().__init__(message)
         self.stripe_away = stripe_away
+
+    @classmethod
+    def of(cls, error: WorkflowFailureError) -> Self:
+        """From Temporal's error, whose innermost cause is what an activity said."""
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, ApplicationError):
+            cause = cause.__cause__
+        if cause is None:
+            return cls(str(error))
+        return cls(cause.message, stripe_away=cause.type == contracts.STRIPE_AWAY)
 
 
 async def nudge(client: Client, target: Target, event_ids: list[str]) -> None:
@@ -513,8 +523,4 @@ def _failures() -> Iterator[None]:
     try:
         yield
     except WorkflowFailureError as error:
-        cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, ApplicationError):
-            cause = cause.__cause__
-        away = isinstance(cause, ApplicationError) and cause.type == contracts.STRIPE_AWAY
-        raise WorkflowFailedError(str(cause or error), stripe_away=away) from error
+        raise WorkflowFailedError.of(error) from error

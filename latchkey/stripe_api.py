@@ -65,7 +65,9 @@ class StripeError(Exception):
         limited: str | None = None,
         should_retry: bool = False,
     ) -> None:
-        super().__init__(f"Stripe answered {status}: {code or 'no code'} (request {request_id})")
+        said = f"Stripe answered {status}" if status else "Stripe didn't answer"
+        said += f": {code}" if code else ""
+        super().__init__(f"{said} (request {request_id})" if request_id else said)
         self.param = param
         self.status = status
         self.code = code

@@ -210,7 +210,7 @@ class Supervisor:
                 await self._leave(plan, wanted)
                 await self._start_temporal(plan)
                 await self._start_programs(plan)
-                self._console.print("[bold green]The sandbox is left[/]: connect Stripe.")
+                self._console.print("[bold green]The sandbox was left[/]. Next, connect Stripe.")
                 break
             await asyncio.wait([stopped], timeout=ASKED_SECONDS)
         await stopped

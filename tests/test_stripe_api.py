@@ -8,8 +8,11 @@ from urllib.parse import unquote
 import pytest
 import stripe as sdk
 from structlog.contextvars import bound_contextvars, get_contextvars
+from temporalio.client import WorkflowFailureError
+from temporalio.exceptions import ApplicationError
 
-from latchkey import stripe_api
+from latchkey import contracts, stripe_api
+from latchkey.dispatch import WorkflowFailedError
 from latchkey.stripe_api import NoPermitError, SlowAnswerError, StripeApi, StripeError
 from latchkey.stripe_rate import Ask, Calling, Lease, StripeRate, calling
 from tests.harness import KEY, Stripe, until
@@ -29,6 +32,21 @@ async def test_the_sdk_does_not_retry(stripe: Stripe, fault: str) -> None:
     finally:
         await api.close()
     assert [entry["path"] for entry in stripe.box.api.log] == ["/v1/account"]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "request_id", "said"),
+    [
+        (None, None, None, "Stripe didn't answer"),
+        (500, None, "req_1", "Stripe answered 500 (request req_1)"),
+        (402, "card_declined", None, "Stripe answered 402: card_declined"),
+    ],
+)
+def test_an_error_says_what_is_known(
+    status: int | None, code: str | None, request_id: str | None, said: str
+) -> None:
+    error = StripeError(status=status, code=code, message="anna@x.example", request_id=request_id)
+    assert str(error) == said
 
 
 ODD_IDS = ["a?b=c&d", "Gold #1", "club/2014", "..", "%2e", "anna@old.example", "müller", "a\nb"]
@@ -222,3 +240,12 @@ async def test_a_key_that_may_not_read_cards_still_reads_subscriptions(stripe: S
     finally:
         await cardless.close()
         await whole.close()
+
+
+@pytest.mark.parametrize("kind", [contracts.STRIPE_AWAY, "StripeRefused"])
+def test_people_read_what_an_activity_said_without_the_name_of_its_class(kind: str) -> None:
+    said = ApplicationError("Stripe didn't answer", type=kind)
+    failure = WorkflowFailureError(cause=said)
+    error = WorkflowFailedError.of(failure)
+    assert str(error) == "Stripe didn't answer"
+    assert error.stripe_away is (kind == contracts.STRIPE_AWAY)
