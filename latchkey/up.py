@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -36,6 +37,8 @@ from latchkey.store.pool import create_pool
 
 SANDBOX_KEY = "sk_test_latchkey_sandbox"
 READY_SECONDS = 60
+CHECK_SECONDS = 30
+"""How long a start waits for an account's key to be checked. The site runs without."""
 ASKED_SECONDS = 0.5
 """How often `up` looks whether the pages ask it to leave the sandbox."""
 KEPT = (
@@ -196,9 +199,14 @@ class Supervisor:
         if not (plan.rehearses or plan.settings.stripe_secret_key):
             states.append("disconnected")
         await self._until("web", web, lambda: _answers(site))
-        await self._until(
-            "the check of the Stripe key", worker, lambda: _checked(site, token, states)
-        )
+        checked = partial(_checked, site, token, states)
+        if plan.rehearses:
+            await self._until("the check of the sandbox's key", worker, checked)
+        elif not await self._holds(checked, CHECK_SECONDS):
+            self._console.print(
+                "[yellow]The Stripe key isn't checked yet: Stripe didn't answer.[/] The site runs."
+                " Check the key again under Connectors once Stripe can be reached."
+            )
 
     async def _serve(self, plan: Plan, stopped: asyncio.Task[Any]) -> None:
         """Run until stopped; leave the sandbox once the pages ask for it."""
@@ -374,16 +382,22 @@ class Supervisor:
             self.leftovers.remember(self._children)
 
     async def _until(self, what: str, child: Child, ready: Callable[[], Awaitable[bool]]) -> None:
-        deadline = time.monotonic() + READY_SECONDS
-        while not await ready():
+        if not await self._holds(ready, READY_SECONDS):
+            last = next((line for line in reversed(child.last_lines) if line.strip()), "")
+            raise UpError(
+                f"{what} wasn't ready after {READY_SECONDS} s. Last line of output: {last}"
+            )
+
+    async def _holds(self, condition: Callable[[], Awaitable[bool]], seconds: float) -> bool:
+        """Whether a condition comes true in time. Nothing waits once `up` is to stop."""
+        deadline = time.monotonic() + seconds
+        while not await condition():
             if self._stop.is_set():
-                return
+                return True
             if time.monotonic() > deadline:
-                last = next((line for line in reversed(child.last_lines) if line.strip()), "")
-                raise UpError(
-                    f"{what} wasn't ready after {READY_SECONDS} s. Last line of output: {last}"
-                )
+                return False
             await asyncio.sleep(0.1)
+        return True
 
     async def _stop_all(self) -> None:
         self._stop.set()

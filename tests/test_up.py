@@ -253,6 +253,17 @@ def test_up_starts_survives_a_crash_leaves_the_sandbox_and_stops_cleanly(
     assert alive == [], "Ctrl-C leaves nothing running"
 
 
+def test_it_starts_while_stripe_is_away(up: Up) -> None:
+    up.environment |= {
+        "STRIPE_SECRET_KEY": KEY,
+        "STRIPE_API_BASE": f"http://127.0.0.1:{free_port()}",
+    }
+    up.start()
+    up.wait_ready()
+    assert "The Stripe key isn't checked yet" in up.log.read_text()
+    assert up.api("GET", "/products")["data"] == []
+
+
 def test_a_taken_port_is_named(up: Up) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", up.port))
