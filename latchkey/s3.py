@@ -1,16 +1,14 @@
 """Objects in a bucket: of Amazon S3, or of a server that speaks its protocol. Only what pictures
 need of it: four kinds of request, signed by AWS Signature Version 4."""
 
-import hashlib
-import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import quote
 
 import httpx
+from httpx_auth import AWS4Auth
 
 TIMEOUT: Final = httpx.Timeout(10, connect=5)
 TRIES = 2
@@ -45,7 +43,10 @@ class S3:
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
         self._http = httpx.AsyncClient(
-            base_url=bucket.endpoint, timeout=TIMEOUT, follow_redirects=False
+            base_url=bucket.endpoint,
+            auth=AWS4Auth(bucket.access_key, bucket.secret_key, bucket.region, "s3"),
+            timeout=TIMEOUT,
+            follow_redirects=False,
         )
 
     async def put(self, key: str, body: bytes, *, media_type: str) -> None:
@@ -80,21 +81,11 @@ class S3:
         headers: Mapping[str, str] | None = None,
     ) -> bytes | None:
         path = quote(f"/{self._bucket.name}/{key}", safe="/-_.~")
-        signed = signature_headers(
-            self._bucket,
-            method=method,
-            host=self._http.base_url.netloc.decode(),
-            path=path,
-            query=query,
-            body=body,
-            headers=headers or {},
-            at=datetime.now(UTC),
-        )
         target = self._http.base_url.copy_with(raw_path=f"{path}?{query}".rstrip("?").encode())
         for attempt in range(TRIES):
             try:
                 async with self._http.stream(
-                    method, target, content=body, headers=signed
+                    method, target, content=body, headers=headers
                 ) as answer:
                     return await _read(answer)
             except httpx.TransportError as error:
@@ -116,36 +107,3 @@ async def _read(answer: httpx.Response) -> bytes | None:
     if code == "NoSuchKey":
         return None
     raise S3Error(f"{answer.status_code} {code}".strip())
-
-
-def signature_headers(
-    bucket: Bucket,
-    *,
-    method: str,
-    host: str,
-    path: str,
-    query: str,
-    body: bytes,
-    headers: Mapping[str, str],
-    at: datetime,
-) -> dict[str, str]:
-    """The headers of a signed request: AWS Signature Version 4 for the service s3. `path` and
-    `query` are as they are sent, the query's parameters by their names in order. Names of headers
-    are in lower case."""
-    digest = hashlib.sha256(body).hexdigest()
-    stamp, day = f"{at:%Y%m%dT%H%M%SZ}", f"{at:%Y%m%d}"
-    sent = {**headers, "host": host, "x-amz-content-sha256": digest, "x-amz-date": stamp}
-    names = ";".join(sorted(sent))
-    lines = "".join(f"{name}:{sent[name].strip()}\n" for name in sorted(sent))
-    request = "\n".join((method, path, query, lines, names, digest))
-    scope = f"{day}/{bucket.region}/s3/aws4_request"
-    hashed = hashlib.sha256(request.encode()).hexdigest()
-    to_sign = "\n".join(("AWS4-HMAC-SHA256", stamp, scope, hashed))
-    key = f"AWS4{bucket.secret_key}".encode()
-    for part in (day, bucket.region, "s3", "aws4_request", to_sign):
-        key = hmac.digest(key, part.encode(), "sha256")
-    sent["authorization"] = (
-        f"AWS4-HMAC-SHA256 Credential={bucket.access_key}/{scope},"
-        f"SignedHeaders={names},Signature={key.hex()}"
-    )
-    return sent

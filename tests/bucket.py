@@ -1,18 +1,20 @@
 """A bucket in memory, behind a real HTTP server that checks signatures as S3 does."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import hashlib
+import hmac
+import re
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, quote, unquote
 
 import uvicorn
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from latchkey.s3 import Bucket, signature_headers
+from latchkey.s3 import Bucket
 from tests.harness import free_port, until
 
 
@@ -57,21 +59,56 @@ class BucketServer:
 
     def _signed(self, request: Request, body: bytes) -> bool:
         """Whether what arrived is what was signed, with the key to the bucket."""
-        given = request.headers
-        authorization = given.get("authorization", "")
-        names = authorization.partition("SignedHeaders=")[2].partition(",")[0].split(";")
-        own = {"host", "x-amz-content-sha256", "x-amz-date"}
-        expected = signature_headers(
+        return is_signed(
             self.bucket,
             method=request.method,
-            host=given["host"],
             path=request.scope["raw_path"].decode(),
             query=request.url.query,
+            headers=request.headers,
             body=body,
-            headers={name: given[name] for name in names if name not in own},
-            at=datetime.strptime(given["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC),
         )
-        return own <= {*names} and expected["authorization"] == authorization
+
+
+_AUTHORIZATION = re.compile(
+    "AWS4-HMAC-SHA256 Credential=([^/]+)/([^,]+), SignedHeaders=([^,]+), Signature=([0-9a-f]{64})"
+)
+
+
+def is_signed(
+    bucket: Bucket,
+    *,
+    method: str,
+    path: str,
+    query: str,
+    headers: Mapping[str, str],
+    body: bytes,
+) -> bool:
+    """Whether a request is signed with the key to a bucket, and everything that has to be. Written
+    apart from what signs, from Amazon's description, so that it finds the other's mistakes."""
+    found = _AUTHORIZATION.fullmatch(headers.get("authorization", ""))
+    if found is None:
+        return False
+    access_key, scope, signed, signature = found.groups()
+    names = signed.split(";")
+    own = {"host", "content-type", *(name for name in headers if name.startswith("x-amz-"))}
+    stamp, digest = headers["x-amz-date"], hashlib.sha256(body).hexdigest()
+    pairs = sorted(
+        f"{quote(name, safe='')}={quote(value, safe='')}"
+        for name, value in parse_qsl(query, keep_blank_values=True)
+    )
+    lines = "".join(f"{name}:{headers[name].strip()}\n" for name in names)
+    request = "\n".join((method, path, "&".join(pairs), lines, signed, digest))
+    hashed = hashlib.sha256(request.encode()).hexdigest()
+    key = f"AWS4{bucket.secret_key}".encode()
+    for part in (*scope.split("/"), "\n".join(("AWS4-HMAC-SHA256", stamp, scope, hashed))):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return (
+        (access_key, scope) == (bucket.access_key, f"{stamp[:8]}/{bucket.region}/s3/aws4_request")
+        and names == sorted(names)
+        and own & {*headers} <= {*names}
+        and headers["x-amz-content-sha256"] == digest
+        and signature == key.hex()
+    )
 
 
 @asynccontextmanager

@@ -1,15 +1,20 @@
 """Objects in a bucket: signed as Amazon documents it, read and written over HTTP."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime, timezone, tzinfo
+from types import SimpleNamespace
+from typing import Any
 
+import httpx
 import pytest
+from httpx_auth import AWS4Auth
 
 from latchkey.doctor_pictures import of_pictures
-from latchkey.s3 import S3, Bucket, S3Error, signature_headers
+from latchkey.s3 import S3, Bucket, S3Error
 from latchkey.settings import Settings
-from tests.bucket import BucketServer, bucket_server
+from tests.bucket import BucketServer, bucket_server, is_signed
 from tests.harness import free_port
 
 pytestmark = pytest.mark.anyio
@@ -24,35 +29,90 @@ EXAMPLE = Bucket(
 """The key of the examples in Amazon's documentation of Signature Version 4."""
 
 
+class AtExample(datetime):
+    """When the examples were signed."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> "AtExample":
+        return cls(2013, 5, 24, tzinfo=tz)
+
+
 @pytest.mark.parametrize(
-    ("path", "query", "headers", "signature"),
+    ("method", "target", "headers", "body", "signature"),
     [
         (
+            "GET",
             "/test.txt",
-            "",
             {"range": "bytes=0-9"},
+            b"",
             "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41",
         ),
         (
-            "/",
-            "max-keys=2&prefix=J",
+            "PUT",
+            "/test%24file.text",
+            {
+                "date": "Fri, 24 May 2013 00:00:00 GMT",
+                "x-amz-storage-class": "REDUCED_REDUNDANCY",
+            },
+            b"Welcome to Amazon S3.",
+            "98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd",
+        ),
+        (
+            "GET",
+            "/?lifecycle",
             {},
+            b"",
+            "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543",
+        ),
+        (
+            "GET",
+            "/?max-keys=2&prefix=J",
+            {},
+            b"",
             "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7",
         ),
     ],
 )
-def test_amazons_examples(path: str, query: str, headers: dict[str, str], signature: str) -> None:
-    signed = signature_headers(
-        EXAMPLE,
-        method="GET",
-        host="examplebucket.s3.amazonaws.com",
-        path=path,
-        query=query,
-        body=b"",
-        headers=headers,
-        at=datetime(2013, 5, 24, tzinfo=UTC),
+def test_amazons_examples(
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    target: str,
+    headers: dict[str, str],
+    body: bytes,
+    signature: str,
+) -> None:
+    """The library signs them as Amazon did, and the server of the tests checks what it should."""
+    clock = SimpleNamespace(datetime=AtExample, timezone=timezone)
+    monkeypatch.setattr("httpx_auth._aws.datetime", clock)
+    signer = AWS4Auth(
+        EXAMPLE.access_key,
+        EXAMPLE.secret_key,
+        EXAMPLE.region,
+        "s3",
+        include_headers={"date", "range"},
     )
-    assert signed["authorization"].endswith(f",Signature={signature}")
+    request = httpx.Request(method, EXAMPLE.endpoint + target, headers=headers, content=body)
+    signed = next(signer.auth_flow(request))
+    assert signed.headers["authorization"].endswith(f", Signature={signature}")
+    arrived: dict[str, Any] = {
+        "method": method,
+        "path": target.partition("?")[0],
+        "query": target.partition("?")[2],
+        "headers": signed.headers,
+        "body": body,
+    }
+    assert is_signed(EXAMPLE, **arrived)
+    changes: tuple[dict[str, Any], ...] = (
+        {"method": "HEAD"},
+        {"path": "/other"},
+        {"query": "x="},
+        {"headers": {**signed.headers, "x-amz-acl": "public-read"}},
+        {"headers": {**signed.headers, "host": "other.example"}},
+        {"body": body + b"x"},
+    )
+    for changed in changes:
+        assert not is_signed(EXAMPLE, **arrived | changed)
+    assert not is_signed(replace(EXAMPLE, secret_key="other"), **arrived)
 
 
 def test_no_message_shows_the_key() -> None:
@@ -106,6 +166,28 @@ async def test_what_goes_wrong_is_named(server: BucketServer, bucket: S3) -> Non
             await bucket.get("a")
         with pytest.raises(S3Error, match=str(status)):
             await bucket.put("a", b"", media_type="image/webp")
+
+
+async def test_a_request_on_a_closed_connection_is_sent_once_more() -> None:
+    arrived = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal arrived
+        arrived += 1
+        await reader.readuntil(b"\r\n\r\n")
+        if arrived == 2:
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\nconnection: close\r\n\r\nRIFF")
+            await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", port := free_port()):
+        bucket = S3(replace(EXAMPLE, endpoint=f"http://127.0.0.1:{port}"))
+        assert await bucket.get("a") == b"RIFF"
+        assert arrived == 2
+        with pytest.raises(S3Error, match="no answer"):
+            await bucket.get("a")
+        assert arrived == 4
+        await bucket.close()
 
 
 async def test_an_object_that_is_no_picture_is_not_read_whole(
