@@ -136,6 +136,26 @@ async def test_a_form_sent_twice_adds_one_block_and_an_old_one_changes_nothing(
     assert plain((await admin.get(address)).text).count("Late") == 1
 
 
+async def test_a_new_block_that_is_there_already_is_replaced_when_saved_again(
+    shared: Latchkey, admin: Visitor
+) -> None:
+    """As after saving it, going back in the browser, and writing something else."""
+    base, address = await started(shared, admin, "Sb back")
+    given: dict[str, Any] = {"block_id": "blk_00000000000000ab"}
+    await add(admin, base, "text", **given, body="First")
+    refused = await add(admin, base, "text", 409, **given, body="Second")
+    action = re.search(r'method="post" action="([^"]+blk_00000000000000ab)"', refused.text)
+    edition = re.search(r'name="edition" value="(\d+)"', refused.text)
+    assert action, "the form is that of the block that is there"
+    assert edition
+    await admin.send(action[1], edition=edition[1], body="Second")
+    assert "Second" in (await admin.get(address)).text
+    countdown = f"{base}/blocks/new/countdown"
+    kept = "2090-01-31T12:00:00+00:00"
+    shown = await admin.send(countdown, f"{countdown}/preview", 200, **given, kept=kept)
+    assert "New block: Countdown" in shown.text, "a text isn't shown as a countdown"
+
+
 async def test_a_preview_changes_nothing_and_is_framed_by_us_alone(
     shared: Latchkey, admin: Visitor
 ) -> None:
@@ -227,9 +247,10 @@ async def test_a_countdown_ends_at_its_moment_and_says_so(shared: Latchkey, admi
     await add(admin, base, "countdown", 422, **texts)
     await add(admin, base, "countdown", 422, ends_at="2020-01-31T12:00", **texts)
     await add(admin, base, "countdown", 422, ends_at="soon", **texts)
-    await add(
+    late = await add(
         admin, base, "countdown", 422, ends_at="9999-12-31T23:59", zone="Pacific/Apia", **texts
     )
+    assert "This must be a time between" in late.text
     await add(admin, base, "countdown", ends_at="2090-01-31T12:00", zone="Europe/Berlin", **texts)
     shown = (await admin.get(address)).text
     assert 'data-ends="2090-01-31T11:00:00+00:00"' in shown

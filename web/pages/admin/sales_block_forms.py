@@ -131,9 +131,12 @@ class InvalidBlockError(Exception):
 def _countdown(*, ends_at: str, kept: str, zone: str, **texts: str) -> CountdownBlock:
     try:
         typed = chosen(ends_at, zone)
+    except ValueError as error:
+        raise InvalidBlockError({"ends_at": str(error)}) from None
+    try:
         moment = sensible_end(typed or datetime.fromisoformat(kept))
     except ValueError as error:
-        say = str(error) if ends_at else "Enter when it ends."
+        say = f"This {error}." if typed else "Enter when it ends."
         raise InvalidBlockError({"ends_at": say}) from None
     if typed and moment <= datetime.now(UTC):
         raise InvalidBlockError({"ends_at": "This is in the past. Enter a moment to come."})

@@ -122,7 +122,7 @@ async def preview(request: Request) -> Response:
         product,
         kind,
         values,
-        block=sales_page.block(block_id),
+        block=_of_kind(sales_page, block_id, kind),
         block_id=block_id if _BLOCK_ID.fullmatch(block_id) else sales_blocks.new_id(),
         edition=number(text(fields, "edition"), digits=9) or 0,
     )
@@ -192,6 +192,12 @@ async def _block_of(request: Request, connection: Connection) -> tuple[Product, 
     return product, sales_page, block
 
 
+def _of_kind(sales_page: SalesPage, block_id: str, kind: BlockKind) -> Block | None:
+    """The block with this id, if a form of this kind can show it."""
+    block = sales_page.block(block_id)
+    return block if block and block.kind == kind.name else None
+
+
 def _values(kind: BlockKind, fields: FormData) -> dict[str, str]:
     values = {name: text(fields, name) for name in field_names(kind)}
     if kind.has_picture:
@@ -236,7 +242,10 @@ async def _save(
     except sales_blocks.TooMuchError as error:
         return await _form_page(request, product, kind, values, {"form": str(error)}, **again)
     except sales_pages.OutdatedError as error:
-        again["edition"] = block.edition if block else edition
+        async with site_of(request).pool.acquire() as connection:
+            _, sales_page = await _page_of(request, connection)
+        present = _of_kind(sales_page, saved, kind)
+        again |= {"block": present, "edition": present.edition if present else edition}
         errors = {"form": str(error)}
         return await _form_page(request, product, kind, values, errors, status=409, **again)
     if not there:
