@@ -1,6 +1,7 @@
 """Markdown that people wrote, as HTML, without keeping the event loop from other requests."""
 
 import asyncio
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
@@ -26,10 +27,20 @@ async def rendered(text: str) -> Markup:
     Long texts are rendered in one of two threads, so a hostile one holds up other long texts at
     most. The newest results are kept.
     """
+    [html] = await all_rendered([text])
+    return html
+
+
+async def all_rendered(texts: Sequence[str]) -> list[Markup]:
+    """The texts of a page, each as by `rendered`. Many short ones are treated like a long one."""
+    if sum(map(len, texts)) <= SHORT:
+        return [_html(text) for text in texts]
+    return [await _patiently(text) for text in texts]
+
+
+async def _patiently(text: str) -> Markup:
     if len(text) > LONGEST:
         return _TOO_LONG
-    if len(text) <= SHORT:
-        return _html(text)
     rendering = asyncio.get_running_loop().run_in_executor(_threads, _kept, text)
     try:
         return await asyncio.wait_for(rendering, SECONDS)

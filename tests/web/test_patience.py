@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
+from markupsafe import Markup
 
 from latchkey.store.audit import AuditFilter
 from latchkey.store.feed.lanes import FeedFilter
@@ -44,6 +45,29 @@ async def test_hostile_texts_are_rendered(kind: str) -> None:
 async def test_a_text_beyond_the_bound_is_not_rendered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(markdown, "_html", lambda text: pytest.fail("it is rendered"))
     assert "too long" in await markdown.rendered("![" * 480_000)
+
+
+async def test_many_short_texts_are_not_formatted_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sales page can have hundreds of answers."""
+    here = threading.get_ident()
+    threads: set[int] = set()
+    real = markdown._html
+
+    def watched(text: str) -> Markup:
+        threads.add(threading.get_ident())
+        return real(text)
+
+    monkeypatch.setattr(markdown, "_html", watched)
+    markdown._kept.cache_clear()
+    several = [f"- *{number}*\n" * 100 for number in range(50)]
+    shown = await markdown.all_rendered(several)
+    assert [html.count(f"<em>{number}</em>") for number, html in enumerate(shown)] == [100] * 50
+    assert here not in threads
+    assert await markdown.all_rendered(["*a*", "*b*"]) == [
+        "<p><em>a</em></p>\n",
+        "<p><em>b</em></p>\n",
+    ]
+    assert here in threads, "a few of them are"
 
 
 async def test_other_requests_are_answered_meanwhile(

@@ -314,7 +314,7 @@ async def _preview(
         card = await library.card(connection, None, product.id)
         selling = await checkout.selling(connection, product.id)
     try:
-        blocks = [await shown(Block("preview", content_of(kind, values)))]
+        blocks = await shown([Block("preview", content_of(kind, values))])
     except InvalidBlockError:
         blocks = []
     return await content(sales_page, product, card, selling) | {"blocks": blocks}

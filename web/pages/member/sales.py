@@ -1,7 +1,9 @@
 """Sales pages as visitors see them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 from urllib.parse import urlencode
 
@@ -80,7 +82,7 @@ async def content(
     return {
         "entries": selling.sellable if sessions else (),
         "sales": sales_page,
-        "blocks": [await shown(block) for block in sales_page.blocks],
+        "blocks": await shown(sales_page.blocks),
         "now": datetime.now(UTC),
         "card": card,
         "verb": _verb(card),
@@ -99,16 +101,23 @@ def _with_code(query: list[tuple[str, str]], sales_page: SalesPage) -> list[tupl
     return [*query, ("promo", codes[0])] if codes else query
 
 
-async def shown(block: Block) -> ShownBlock:
-    match block.content:
+async def shown(blocks: Sequence[Block]) -> list[ShownBlock]:
+    texts = [_markdown(block.content) for block in blocks]
+    html = iter(await markdown.all_rendered([text for several in texts for text in several]))
+    return [
+        ShownBlock(block.id, block.kind, block.content, tuple(islice(html, len(several))))
+        for block, several in zip(blocks, texts, strict=True)
+    ]
+
+
+def _markdown(content: Content) -> list[str]:
+    match content:
         case TextBlock(body):
-            texts = [body]
+            return [body]
         case QuestionsBlock(items):
-            texts = [item.answer for item in items]
+            return [item.answer for item in items]
         case _:
-            texts = []
-    html = [await markdown.rendered(text) for text in texts]
-    return ShownBlock(block.id, block.kind, block.content, tuple(html))
+            return []
 
 
 def _verb(card: library.Card | None) -> str:
