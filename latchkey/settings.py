@@ -207,6 +207,14 @@ class Settings(BaseSettings):
             raise ValueError("must be an address without a path, such as https://s3.example.com")
         return value.rstrip("/") if value else None
 
+    @field_validator("s3_access_key_id")
+    @classmethod
+    def _key_id(cls, value: SecretStr | None) -> SecretStr | None:
+        """Each request to the bucket names it in a header."""
+        if value is not None and not re.fullmatch("[!-~]+", value.get_secret_value()):
+            raise ValueError("must be the ID of a key as the server shows it: ASCII without spaces")
+        return value
+
     @field_validator("burst_from")
     @classmethod
     def _some(cls, value: int | str) -> int | str:

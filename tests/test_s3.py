@@ -231,10 +231,13 @@ async def test_doctor_writes_to_the_bucket(server: BucketServer) -> None:
     assert not missing.ok
 
 
-def test_places_and_servers_are_checked() -> None:
+def test_places_servers_and_keys_are_checked() -> None:
     for place in ("s3://", "s3://A", "s3://bucket/../x y", "s3://bucket//x", "pictures"):
         with pytest.raises(ValueError, match="s3://bucket/folder"):
             Settings(_env_file=None, LATCHKEY_PICTURES=place)  # type: ignore[call-arg]
     for endpoint in ("s3.example.com", "https://s3.example.com/path", "ftp://a", "https://a b"):
         with pytest.raises(ValueError, match="without a path"):
             Settings(_env_file=None, LATCHKEY_S3_ENDPOINT=endpoint)  # type: ignore[call-arg]
+    for key in ("…", "KEY\nx-amz-acl: public-read", "A KEY"):
+        with pytest.raises(ValueError, match="ASCII without spaces"):
+            Settings(_env_file=None, LATCHKEY_S3_ACCESS_KEY_ID=key)  # type: ignore[call-arg, arg-type]
