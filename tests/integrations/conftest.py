@@ -22,6 +22,7 @@ collect_ignore = [
     *([] if install.proxies() else ["test_proxies.py"]),
     *([] if "caddy" in install.proxies() else ["test_caddyfile.py"]),
     *([] if install.NODE.is_dir() and install.examples() else ["test_examples.py"]),
+    *([] if install.from_python("moto") else ["test_bucket.py"]),
     *([] if install.wordpress() else ["test_wordpress.py"]),
     *([] if install.sandbox_by_pipx() else ["test_sandbox_package.py"]),
 ]

