@@ -1,7 +1,10 @@
-"""The languages that members read, and the one in use: what `_` and `ngettext` translate to.
+"""The languages that people read, and the one in use: what `_` and `ngettext` translate to.
 
 The language is held for the task, so functions that write sentences needn't be told. English, the
-language of the source, is in use wherever nothing sets another: in the API, in logs, for admins.
+language of the source, is in use wherever nothing sets another: in the API and in logs.
+
+There are two catalogs: what members read, and what only the team reads, which there is in fewer
+languages. The team's pages look in their own first, then in the members'.
 """
 
 import gettext
@@ -22,7 +25,9 @@ from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 
 CATALOGS = Path(__file__).with_name("locales")
-DOMAIN = "members"
+MEMBERS, TEAM = "members", "admin"
+"""The catalogs of what members read, and of what only the team does."""
+
 _DAY_IN_ENGLISH = "d MMMM y"
 _LISTS_IN_ENGLISH = "en_GB"
 """Without a comma before the "and"."""
@@ -61,7 +66,11 @@ LANGUAGES = {
     )
 }
 ENGLISH = LANGUAGES["en"]
+TEAMS = ("en",)
+"""The codes of the languages that the team's pages are in."""
+
 _current: ContextVar[Language] = ContextVar("language", default=ENGLISH)
+_for_team: ContextVar[bool] = ContextVar("for_team", default=False)
 
 
 def current() -> Language:
@@ -69,19 +78,21 @@ def current() -> Language:
     return _current.get()
 
 
-def use(language: Language) -> None:
-    """Use a language for the rest of this task."""
+def use(language: Language, *, for_team: bool = False) -> None:
+    """Use a language for the rest of this task: the members' words, or the team's."""
     _current.set(language)
+    _for_team.set(for_team)
 
 
 @contextmanager
 def using(language: Language) -> Iterator[None]:
-    """Use a language for a while."""
-    before = _current.set(language)
+    """Use a language for a while, in the members' words."""
+    before, reader = _current.set(language), _for_team.set(False)
     try:
         yield
     finally:
         _current.reset(before)
+        _for_team.reset(reader)
 
 
 def named(code: str | None) -> Language | None:
@@ -138,21 +149,27 @@ def ngettext(one: str, many: str, count: int, **values: object) -> str:
 
 def translated(message: str) -> str:
     """A message for a template, which fills it in itself."""
-    return message and _translations(_current.get()).gettext(message)
+    return message and _translations(_current.get(), _for_team.get()).gettext(message)
 
 
 def translated_in(context: str, message: str) -> str:
     """The same for a message that means something else elsewhere: `context` says what."""
-    return _translations(_current.get()).pgettext(context, message)
+    return _translations(_current.get(), _for_team.get()).pgettext(context, message)
 
 
 def translated_count(one: str, many: str, count: int) -> str:
     """The form of a message for a template, which fills it in itself."""
-    return _translations(_current.get()).ngettext(one, many, count)
+    return _translations(_current.get(), _for_team.get()).ngettext(one, many, count)
 
 
 def N_(message: str) -> str:
     """Marks a message that is translated where it is used, by `_`."""
+    return message
+
+
+def A_(message: str) -> str:
+    """The same for a message that only the team reads, in a module whose other messages members
+    read."""
     return message
 
 
@@ -185,9 +202,9 @@ def babels_locales() -> set[str]:
     return {_LISTS_IN_ENGLISH} | {str(language.locale) for language in LANGUAGES.values()}
 
 
-def catalog_of(language: Language) -> Path:
+def catalog_of(language: Language, domain: str = MEMBERS) -> Path:
     """The file with a language's translations."""
-    return CATALOGS / str(language.locale) / "LC_MESSAGES" / f"{DOMAIN}.po"
+    return CATALOGS / str(language.locale) / "LC_MESSAGES" / f"{domain}.po"
 
 
 @cache
@@ -196,12 +213,22 @@ def _locale(code: str) -> Locale:
 
 
 @cache
-def _translations(language: Language) -> gettext.NullTranslations:
-    """The translations of a language, read from its catalog once per process."""
+def _translations(language: Language, for_team: bool) -> gettext.NullTranslations:
+    """The translations of a language."""
     if language is ENGLISH:
         return gettext.NullTranslations()
-    with catalog_of(language).open("rb") as file:
-        catalog = read_po(file, locale=language.locale, domain=DOMAIN)
+    if for_team and language.code in TEAMS:
+        team = _catalog(language, TEAM)
+        team.add_fallback(_catalog(language, MEMBERS))
+        return team
+    return _catalog(language, MEMBERS)
+
+
+@cache
+def _catalog(language: Language, domain: str) -> gettext.NullTranslations:
+    """A catalog, read once per process."""
+    with catalog_of(language, domain).open("rb") as file:
+        catalog = read_po(file, locale=language.locale, domain=domain)
     compiled = io.BytesIO()
     write_mo(compiled, catalog)
     compiled.seek(0)

@@ -4,18 +4,20 @@ New messages are added without a translation, those that are gone are removed.
 """
 
 import io
+from functools import cache
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
-from latchkey.languages import DOMAIN, ENGLISH, LANGUAGES, Language, catalog_of
+from latchkey.languages import ENGLISH, LANGUAGES, MEMBERS, TEAM, Language, catalog_of
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("latchkey", "web")
 METHODS = [("**.py", "python"), ("**.html", "jinja2")]
 OPTIONS = {"**.html": {"trimmed": "true"}}
+ALWAYS_TEAMS = "A_"
 KEYWORDS = {
     "_": None,
     "N_": None,
@@ -23,8 +25,47 @@ KEYWORDS = {
     "ngettext": (1, 2),
     "pgettext": ((1, "c"), 2),
 }
+READ_BY_MEMBERS = (
+    "latchkey/mail/",
+    "latchkey/password_rules.py",
+    "latchkey/signin_links.py",
+    "latchkey/store/access/library.py",
+    "latchkey/store/users/account.py",
+    "latchkey/store/users/claims.py",
+    "latchkey/store/users/merge_requests.py",
+    "latchkey/store/users/merging.py",
+    "latchkey/store/users/passkeys.py",
+    "web/pages/__init__.py",
+    "web/pages/errors.py",
+    "web/pages/guard.py",
+    "web/pages/member/",
+    "web/templates/base.html",
+    "web/templates/leaving.html",
+    "web/templates/member/",
+    "web/templates/message.html",
+    "web/templates/ui.html",
+    "web/wording/amounts.py",
+    "web/wording/communities.py",
+    "web/wording/labels.py",
+    "web/wording/page_texts.py",
+    "web/wording/passkeys.py",
+    "web/wording/times.py",
+)
+"""What members read: files, and folders with a slash. All else is the team's, and what `A_` marks
+in these. What stands in both is in both catalogs, so each can address its readers as it does."""
+SETTING_UP = (
+    "web/pages/member/setup.py",
+    "web/templates/member/setup.html",
+    "web/templates/member/setup_over.html",
+)
+"""Read by the owner, before anybody is a member."""
+CATALOGS = [
+    *((language, MEMBERS) for language in LANGUAGES.values() if language is not ENGLISH),
+    (LANGUAGES["de"], TEAM),
+]
+READERS = {MEMBERS: "members read", TEAM: "only the team reads"}
 HEADER = """\
-# What members read. `make messages` adds new messages; docs/languages.md says how to translate.
+# What {1}. `make messages` adds new ones; docs/languages.md says how to translate.
 msgid ""
 msgstr ""
 "Language: {0.locale}\\n"
@@ -36,33 +77,40 @@ msgstr ""
 """
 
 
-def source() -> Catalog:
-    """The messages of the source, with the files that they are in."""
-    found = Catalog(domain=DOMAIN)
+@cache
+def sources() -> dict[str, Catalog]:
+    """The messages of the source by catalog, with the files that they are in."""
+    found = {domain: Catalog(domain=domain) for domain in READERS}
     for folder in FOLDERS:
-        for file, _line, message, comments, context in extract_from_dir(
-            ROOT / folder, METHODS, OPTIONS, KEYWORDS
-        ):
-            found.add(
-                message, None, [(f"{folder}/{file}", 0)], auto_comments=comments, context=context
-            )
+        for methods, keywords in ((METHODS, KEYWORDS), (METHODS[:1], {ALWAYS_TEAMS: None})):
+            for file, _line, message, comments, context in extract_from_dir(
+                ROOT / folder, methods, OPTIONS, keywords
+            ):
+                path = f"{folder}/{file}"
+                domain = TEAM if ALWAYS_TEAMS in keywords else domain_of(path)
+                found[domain].add(
+                    message, None, [(path, 0)], auto_comments=comments, context=context
+                )
     return found
 
 
-def translated(language: Language) -> Catalog:
+def domain_of(path: str) -> str:
+    """The catalog of what a file says."""
+    return MEMBERS if path.startswith(READ_BY_MEMBERS) and path not in SETTING_UP else TEAM
+
+
+def translated(language: Language, domain: str = MEMBERS) -> Catalog:
     """A language's catalog as it is stored."""
-    with catalog_of(language).open("rb") as file:
-        return read_po(file, locale=language.locale, domain=DOMAIN)
+    with catalog_of(language, domain).open("rb") as file:
+        return read_po(file, locale=language.locale, domain=domain)
 
 
 def main() -> None:
-    messages = source()
-    for language in LANGUAGES.values():
-        if language is ENGLISH:
-            continue
-        catalog = translated(language)
-        catalog.update(messages, no_fuzzy_matching=True, update_creation_date=False)
-        catalog_of(language).write_bytes(HEADER.format(catalog).encode() + _body(catalog))
+    for language, domain in CATALOGS:
+        catalog = translated(language, domain)
+        catalog.update(sources()[domain], no_fuzzy_matching=True, update_creation_date=False)
+        header = HEADER.format(catalog, READERS[domain])
+        catalog_of(language, domain).write_bytes(header.encode() + _body(catalog))
 
 
 def _body(catalog: Catalog) -> bytes:

@@ -20,6 +20,7 @@ from web.wording.times import day, when
 
 ROOT = Path(__file__).parents[1]
 OTHERS = [language for language in LANGUAGES.values() if language is not ENGLISH]
+CATALOGS = [pytest.param(*one, id=f"{one[0].code}-{one[1]}") for one in messages.CATALOGS]
 PLACEHOLDER = re.compile(r"%(?:\(\w+\))?\w?")
 TAG = re.compile(r"<[^>]*>")
 FOR_ADMINS = {"webhooks_off", "webhook_digest"}
@@ -33,9 +34,9 @@ def forms(text: Any) -> list[str]:
 
 
 def test_catalogs_hold_each_message_once_and_nothing_else() -> None:
-    wanted = {(m.context, m.id) for m in messages.source() if m.id}
-    for language in OTHERS:
-        catalog = messages.translated(language)
+    for language, domain in messages.CATALOGS:
+        wanted = {(m.context, m.id) for m in messages.sources()[domain] if m.id}
+        catalog = messages.translated(language, domain)
         found = {(m.context, m.id) for m in catalog if m.id}
         assert found == wanted, f"{language.code}: run `make messages`"
         assert not catalog.obsolete, language.code
@@ -46,9 +47,11 @@ def test_catalogs_hold_each_message_once_and_nothing_else() -> None:
                 assert all(text.strip() for text in texts), f"{language.code}: {message.id}"
 
 
-@every_language
-def test_translations_keep_what_the_source_fills_in_and_its_markup(language: Language) -> None:
-    catalog = messages.translated(language)
+@pytest.mark.parametrize(("language", "domain"), CATALOGS)
+def test_translations_keep_what_the_source_fills_in_and_its_markup(
+    language: Language, domain: str
+) -> None:
+    catalog = messages.translated(language, domain)
     for message in catalog:
         if not message.id:
             continue

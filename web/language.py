@@ -1,5 +1,5 @@
 """The language of a page: what the member or visitor chose, else what their browser asks for, else
-the site's. The team's own pages are in English."""
+the site's. The team's own pages are in fewer languages, and otherwise in English."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,15 +12,17 @@ from web.site import site_of
 
 COOKIE = "latchkey_language"
 _YEAR = 365 * 24 * 3600
-_IN_ENGLISH = ("/admin", "/setup/")
+_OF_THE_TEAM = ("/admin", "/setup/")
 
 
 def use_language(request: Request, user: User | None) -> None:
     """Use the language of this request's pages from here on."""
-    if request.url.path.startswith(_IN_ENGLISH):
-        languages.use(languages.ENGLISH)
-        return
     own = languages.named(user.locale) if user else None
+    if request.url.path.startswith(_OF_THE_TEAM):
+        asked = own or asked_for(request)
+        offered = asked and asked.code in languages.TEAMS
+        languages.use(asked if asked and offered else languages.ENGLISH, for_team=True)
+        return
     usual = languages.named(site_of(request).look.language)
     languages.use(own or asked_for(request) or usual or languages.ENGLISH)
 
