@@ -7,7 +7,14 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
-from latchkey import doctor_checks, doctor_mail, doctor_pictures, doctor_security, doctor_temporal
+from latchkey import (
+    doctor_checks,
+    doctor_machine,
+    doctor_mail,
+    doctor_pictures,
+    doctor_security,
+    doctor_temporal,
+)
 from latchkey.doctor_checks import UNREADABLE, Check
 from latchkey.rotation import rotate
 from latchkey.rules.routing import HANDLED_EVENTS
@@ -35,11 +42,13 @@ async def examine(settings: Settings, console: Console, *, offline: bool) -> boo
         *await _secrets(settings),
         *await doctor_temporal.of_temporal(settings),
         *await _stripe(settings),
+        *await doctor_checks.of_permissions(settings),
         *await doctor_checks.of_identity(settings),
         *await doctor_checks.of_address(settings),
         *await doctor_checks.of_database(settings),
         *await doctor_mail.of_mail_server(settings),
         *await doctor_pictures.of_pictures(settings),
+        *await doctor_machine.of_machine(settings),
         *doctor_security.of_settings(settings),
         *doctor_security.of_addresses(settings),
         *await doctor_security.of_database(settings),
@@ -108,9 +117,15 @@ async def _database(settings: Settings) -> Check:
 
 
 async def _secrets(settings: Settings) -> list[Check]:
-    """Whether LATCHKEY_SECRET is long, and opens what is stored; nothing where it isn't set or the
+    """Whether LATCHKEY_SECRET is set, long, and opens what is stored; nothing of that where the
     database can't be read."""
-    if settings.secret is None or settings.database_url is None:
+    if settings.secret is None:
+        advice = (
+            "set it to a random text of 32 characters or more, the same for every process, or start"
+            " `latchkey up` with the same LATCHKEY_DATA"
+        )
+        return [Check("secrets", False, "LATCHKEY_SECRET is not set", advice)]
+    if settings.database_url is None:
         return []
     secrets = settings.require_secrets()
     short = [secret for secret in secrets if len(secret) < LONG_SECRET]
@@ -136,8 +151,7 @@ async def _secrets(settings: Settings) -> list[Check]:
 
 async def _stripe(settings: Settings) -> list[Check]:
     if settings.stripe_secret_key is None:
-        found = "STRIPE_SECRET_KEY is not set, so the key entered under Connectors is used"
-        return [Check("Stripe", True, found)]
+        return await doctor_checks.of_entered_key(settings)
     api = StripeApi(settings.stripe_secret_key.get_secret_value(), base=settings.stripe_api_base)
     try:
         account = await api.account()

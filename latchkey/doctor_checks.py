@@ -48,8 +48,9 @@ _CHECKS = {
     "visitors": (FindingKind.VISITORS_ALIKE,),
     "backup": (FindingKind.BACKUP_LATE,),
 }
-"""What each check looks for, worst first. The Stripe key and the webhook endpoint are checked by
-calling Stripe, and the address by asking who answers there."""
+"""What each check looks for, worst first. The Stripe key and the webhook endpoint have checks of
+their own, which call Stripe where the settings have the key, and the address is asked who answers
+there."""
 
 _FOUND = {
     FindingKind.EVENTS_FAILED: "{count} failed",
@@ -182,6 +183,47 @@ async def of_address(settings: Settings) -> list[Check]:
             " works: see Health",
         )
     ]
+
+
+async def of_entered_key(settings: Settings) -> list[Check]:
+    """What was last found about a Stripe key that was entered in the admin pages, and its webhook
+    endpoint."""
+    found = "STRIPE_SECRET_KEY is not set, so the key entered under Connectors is used"
+    figures = await from_database(settings, health.figures)
+    if figures is None:
+        return [Check("Stripe", True, found)]
+    wrong = {one.kind: one.detail for one in findings(figures, expectations(settings))}
+    if FindingKind.KEY_REFUSED in wrong:
+        advice = "enter another key under Connectors in the admin pages"
+        return [Check("Stripe", False, wrong[FindingKind.KEY_REFUSED], advice)]
+    checks = [Check("Stripe", True, found)]
+    if FindingKind.ENDPOINT in wrong:
+        advice = "press Repair under Health in the admin pages"
+        checks.append(Check("webhook", False, wrong[FindingKind.ENDPOINT], advice))
+    return checks
+
+
+async def of_permissions(settings: Settings) -> list[Check]:
+    """Which permissions the Stripe key lacks, as a worker last found. Nothing where it lacks
+    none."""
+    missing = await from_database(settings, _missing_permissions)
+    if not missing:
+        return []
+    advice = "give them to the key in the Stripe Dashboard, then press Repair under Health"
+    return [Check("key permissions", False, f"missing: {', '.join(missing)}", advice)]
+
+
+async def _missing_permissions(connection: Connection) -> list[str]:
+    rows = await connection.fetch(
+        """
+        select f ->> 'area' as area
+          from stripe_connection c, jsonb_array_elements(c.findings) with ordinality x (f, nth)
+         where c.state = 'connected' and not (f ->> 'ok')::boolean
+           and not coalesce((f ->> 'optional')::boolean, false)
+         order by nth
+        """
+    )
+    return [row["area"] for row in rows]
 
 
 async def of_identity(settings: Settings) -> list[Check]:
