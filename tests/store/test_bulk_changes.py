@@ -168,3 +168,36 @@ async def test_a_bulk_change_in_batches_stays_one_line(pool: Pool) -> None:
             (ActivityType.BULK_CHANGE, "p", NOBODY | {"granted": 3, "created": 3}),
             (ActivityType.USERS_IMPORTED, None, NOBODY | {"created": 3}),
         ]
+
+
+async def test_a_change_of_the_access_policy_is_one_line_except_for_a_product(pool: Pool) -> None:
+    async with pool.acquire() as connection, connection.transaction():
+        await products(connection, "p")
+        await complimentary.give(connection, "p", people("a"), actor=None)
+        changed = await connection.fetchval(
+            """
+            insert into policy_changes (before, after, state, granted, ended, finished_at)
+            values ('{}', '{}', 'done', 0, 1, '2026-03-02 00:10+00') returning id
+            """
+        )
+        await connection.execute(
+            """
+            insert into activities (fact, type, at, cause, product_id, user_id) values
+            ('policy_changed:' || $1::int, 'policy_changed', '2026-03-01 23:50+00', 'admin', null,
+             null),
+            ('access_ended:1', 'access_ended', '2026-03-02 00:05+00', 'policy', 'p',
+             (select id from users where email = 'a@bulk.example'))
+            """,
+            changed,
+        )
+        everything = [type_ for type_, _, _ in await folded(connection)]
+        assert ActivityType.ACCESS_ENDED not in everything
+        of_product = await lines.filtered(connection, FeedFilter(product_id="p", folded=True))
+        assert ActivityType.ACCESS_ENDED in [row.type for row in of_product], "it has no line there"
+        (head,) = await lines.filtered(connection, FeedFilter(types=("policy_changed",)))
+        assert line_people(head) == (
+            "Access ended: 1.",
+            "cause=policy&from=2026-03-01&to=2026-03-02",
+        )
+        beneath = await lines.filtered(connection, FeedFilter(cause="policy", folded=True))
+        assert [row.type for row in beneath] == [ActivityType.ACCESS_ENDED]

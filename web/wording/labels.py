@@ -727,11 +727,19 @@ _IN_BULK = {
 
 
 def line_people(line: Any) -> tuple[str, str]:
-    """How many people an import or a bulk change concerned, as sentences, and the query string that
-    finds their lines in the feed. Empty for other lines, and where nobody has a line."""
+    """How many people an import, a bulk change or another access policy concerned, as sentences,
+    and the query string that finds their lines in the feed. Empty for other lines, and where nobody
+    has a line. Access to several products counts each time under another policy."""
     if line.imported:
         text = f"{counted(line.imported, 'person', 'people')} got access by its import."
         return text, urlencode({"product": line.product_id, "cause": "import", "type": "imported"})
+    if line.given or line.taken:
+        counts = (("Access given", line.given), ("Access ended", line.taken))
+        text = ". ".join(f"{said}: {count}" for said, count in counts if count)
+        days = {"from": line.at, "to": line.applied_at}
+        given = {"product": line.product_id, "cause": Cause.POLICY.value}
+        given |= {name: day.astimezone(UTC).date() for name, day in days.items() if day}
+        return f"{text}.", urlencode({name: value for name, value in given.items() if value})
     if line.type not in (ActivityType.BULK_CHANGE, ActivityType.USERS_IMPORTED):
         return "", ""
     texts = [

@@ -22,8 +22,9 @@ MOST_LANES = 1000
 NARROWEST, WIDEST = 200, 4000
 """How many lines such a scan reads per step: more in each step while it finds too few."""
 
-FOLDED = (Cause.IMPORT, Cause.BULK)
-"""The causes of lines that another line sums up: that of a link, or of a bulk change."""
+_FOLDED = (Cause.IMPORT, Cause.BULK)
+"""The causes of lines that another line sums up: that of a link, or of a bulk change. A change of
+the access policy sums up its own as well, but isn't a line of each product."""
 
 _STRIPE_ID = re.compile(r"[a-z]{2,8}_[A-Za-z0-9_]+")
 
@@ -33,8 +34,9 @@ class FeedFilter:
     """The filter of a list of lines; None and empty mean everything.
 
     `search` is part of an address or name, or a Stripe id: a subscription, customer, session,
-    invoice, payment intent or event, or the id of a bulk change. `folded` leaves out what imports
-    and bulk changes brought, which one line sums up, unless `cause` asks for it.
+    invoice, payment intent or event, or the id of a bulk change. `folded` leaves out what imports,
+    bulk changes and changes of the access policy brought, which one line sums up, unless `cause`
+    asks for it.
     """
 
     types: tuple[str, ...] = ()
@@ -46,6 +48,13 @@ class FeedFilter:
     source_id: str | None = None
     search: str | None = None
     folded: bool = False
+
+    @property
+    def left_out(self) -> tuple[Cause, ...]:
+        """The causes of lines that are left out."""
+        if not self.folded or self.cause is not None:
+            return ()
+        return _FOLDED if self.product_id else (*_FOLDED, Cause.POLICY)
 
 
 async def found(
@@ -74,9 +83,9 @@ async def found(
 async def _unsearched(
     connection: Connection, wanted: FeedFilter, place: Any, limit: int
 ) -> list[int]:
-    folds = wanted.folded and wanted.cause is None
+    left_out = wanted.left_out
     of_one = wanted.user_id is not None or wanted.source_id is not None
-    if of_one or not (wanted.types or folds):
+    if of_one or not (wanted.types or left_out):
         given: list[object] = [limit]
         return await _ids(
             connection,
@@ -87,7 +96,7 @@ async def _unsearched(
             given,
         )
     causes = [wanted.cause] if wanted.cause else await _causes(connection)
-    given = [limit, [cause for cause in causes if not (folds and cause in FOLDED)]]
+    given = [limit, [cause for cause in causes if cause not in left_out]]
     lanes, lane = "unnest($2::text[]) as c (cause)", "a.cause = c.cause"
     if wanted.types:
         given.append(list(dict.fromkeys(wanted.types)))
@@ -189,7 +198,7 @@ def _conditions(wanted: FeedFilter, place: Any, given: list[object]) -> str:
         ("a.cause = {}", [wanted.cause]),
         (
             "a.cause <> all({}::text[])",
-            [list(FOLDED) if wanted.folded and wanted.cause is None else None],
+            [list(wanted.left_out) or None],
         ),
         ("a.at >= {}", [wanted.since]),
         ("a.at < {}", [wanted.until]),

@@ -17,7 +17,8 @@ class FeedLine:
     """One fact: when, who, which product, its cause, and references to details.
 
     `at` is when it happened here, `due_at` when it happened in Stripe or was due. `imported` is how
-    many people a link's import has given access so far.
+    many people a link's import has given access so far; `given` and `taken` count the access that a
+    change of the access policy has brought about and ended so far, until `applied_at`.
     """
 
     id: int
@@ -38,12 +39,16 @@ class FeedLine:
     due_at: datetime | None
     data: dict[str, Any]
     imported: int | None
+    given: int | None
+    taken: int | None
+    applied_at: datetime | None
 
 
 _COLUMNS = """
 a.id, a.type, a.at, a.cause, a.user_id, u.email, u.name as user_name, a.product_id,
 p.name as product_name, a.source_id, a.event_id, a.workflow_id, a.actor_id, b.email as actor,
-a.recorded_at, a.due_at, a.data, (k.progress ->> 'granted')::int as imported
+a.recorded_at, a.due_at, a.data, (k.progress ->> 'granted')::int as imported,
+y.granted as given, y.ended as taken, y.finished_at as applied_at
 """
 _JOINS = """
 left join users u on u.id = a.user_id
@@ -51,6 +56,8 @@ left join products p on p.id = a.product_id
 left join users b on b.id = a.actor_id
 left join links k
        on k.id = case a.type when 'link_created' then split_part(a.fact, ':', 2)::bigint end
+left join policy_changes y
+       on y.id = case a.type when 'policy_changed' then split_part(a.fact, ':', 2)::bigint end
 """
 
 
