@@ -113,9 +113,9 @@ async def is_tied(connection: Connection) -> bool:
 
 async def divide(dsn: Dsn, database: str, *, products: bool, actor: int, public_url: str) -> None:
     """Give the database of the rehearsal another name, and the site a copy of it, of which only the
-    set-up is left; `actor` is the user who wants it so. Continues where an earlier call was
-    interrupted. Whoever is connected is cut off: such a database can be neither copied nor renamed.
-    """
+    set-up is left; `actor` is the user who wants it so. Begins again if an earlier call was
+    interrupted, and does nothing after one that wasn't. Whoever is connected is cut off, since such
+    a database can be neither copied nor renamed."""
     rehearsal, following = f"{database}_rehearsal", f"{database}_next"
     server = await asyncpg.connect(dsn("postgres"))
     try:
@@ -125,9 +125,9 @@ async def divide(dsn: Dsn, database: str, *, products: bool, actor: int, public_
             await server.execute(f"create database {following} template {database}", timeout=600)
             await _begin(dsn(following), products=products, actor=actor, public_url=public_url)
             await _cut_off(server, database)
-            await server.execute(f"alter database {database} rename to {rehearsal}")
-        if not await _exists(server, database):
-            await server.execute(f"alter database {following} rename to {database}")
+            async with server.transaction():
+                await server.execute(f"alter database {database} rename to {rehearsal}")
+                await server.execute(f"alter database {following} rename to {database}")
     finally:
         await server.close()
 
