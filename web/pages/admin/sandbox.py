@@ -42,7 +42,7 @@ async def leave(request: Request) -> Response:
         raise NotFoundError("This site doesn't run with a sandbox that can be left here.")
     choice = text(fields, "products")
     if choice not in ("keep", "leave"):
-        return await _page(request, errors={"products": "Choose what becomes of the products."})
+        return await _page(request, errors={"products": "Choose what happens to the products."})
     wanted = ExitRequest(products=choice == "keep", actor=request.state.user.id)
     try:
         sandbox_exit.ask(site.settings.sandbox_exit, wanted)
