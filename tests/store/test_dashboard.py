@@ -69,6 +69,8 @@ async def test_each_tile_counts_what_its_list_holds(pool: Pool) -> None:
               join users u on u.email = '1@tiles.example';
             update subscriptions set created_at = now() - interval '90 days'
              where id in ('sub_1', 'sub_5');
+            update subscriptions set created_at = now() - interval '45 days' where id = 'sub_2';
+            update subscriptions set ended_at = now() - interval '2 days' where id = 'sub_5';
             """
         )
         counted = await dashboard.numbers(connection)
@@ -90,7 +92,12 @@ async def test_each_tile_counts_what_its_list_holds(pool: Pool) -> None:
             f"/admin/subscriptions?from={counted.since}": counted.new_subscriptions,
             f"/admin/purchases?state=completed&from={counted.since}": counted.purchases,
         }
-        assert list(counts.values()) == [3, 1, 5, 2, 4, 2]
+        assert list(counts.values()) == [3, 1, 5, 2, 3, 2]
+        assert (
+            counted.subscriptions_before,
+            counted.new_subscriptions_before,
+            counted.purchases_before,
+        ) == (3, 1, 1), "sub_5 ran then"
         assert set(counts) == tiles(counted.since)
         lists = {part.LIST.name: part.LIST for part in (subscriptions, purchases)}
         for address, number in counts.items():

@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latchkey.rules.figures import Movement, Period
+from latchkey.store.checks import dashboard as dashboard_store
+from latchkey.store.checks.dashboard import Numbers
 from latchkey.store.figures import counting, series
 from latchkey.store.figures.behind import Level, Several
 from latchkey.store.figures.series import Counted
@@ -128,6 +130,26 @@ async def test_the_dashboard_shows_the_last_month(
 
         monkeypatch.setattr(series, "counted", nothing)
         assert "Monthly recurring revenue" not in (await admin.get("/admin")).text
+
+
+async def test_the_dashboards_tiles_say_how_they_have_changed(
+    shared: Latchkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fixed(connection: Connection) -> Numbers:
+        return Numbers(
+            members=9, ending=0, subscriptions=30, payment_problems=0, new_subscriptions=1,
+            purchases=7, since=TODAY, subscriptions_before=30, new_subscriptions_before=2,
+            purchases_before=0,
+        )  # fmt: skip
+
+    monkeypatch.setattr(dashboard, "NUMBERS_SECONDS", -1)
+    monkeypatch.setattr(dashboard_store, "numbers", fixed)
+    async with visit(shared) as admin:
+        await admin.sign_in()
+        page = (await admin.get("/admin")).text
+    assert '<span class="change">no change in 30 days</span>' in page
+    assert '<span class="change down">-50 % from the 30 days before</span>' in page
+    assert page.count("from the 30 days before") == 1, "nothing was bought before"
 
 
 async def test_a_long_list_of_people_goes_on(

@@ -1,7 +1,7 @@
 """The admin dashboard: numbers, what needs attention, and the rehearsal's steps."""
 
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
 
 from latchkey.rules.vocabulary import SubscriptionPhase
 from latchkey.store.access.standings import StandingGroup, users_in
@@ -10,12 +10,15 @@ from latchkey.store.purchases.billing_lists import BillingFilter
 from latchkey.store.purchases.purchase_list import COMPLETED, PURCHASES
 from latchkey.store.purchases.subscription_list import RUNNING, SUBSCRIPTIONS
 
+DAYS = timedelta(days=30)
+
 
 @dataclass(frozen=True)
 class Numbers:
     """How many users have access and how many of them lose it soon, how many subscriptions run and
     how many of them have a payment problem; and what was sold since the day `since` (UTC, 30 days
-    ago): subscriptions begun and one-off purchases completed."""
+    ago): subscriptions begun and one-off purchases completed. Each `…_before` is what there was on
+    that day, or in the 30 days before it."""
 
     members: int
     ending: int
@@ -24,6 +27,9 @@ class Numbers:
     new_subscriptions: int
     purchases: int
     since: date
+    subscriptions_before: int
+    new_subscriptions_before: int
+    purchases_before: int
 
 
 @dataclass(frozen=True)
@@ -58,20 +64,38 @@ async def numbers(connection: Connection) -> Numbers:
         f"""
         select {_users(StandingGroup.ACCESS)} as members,
                {_users(StandingGroup.ENDING)} as ending,
-               (now() at time zone 'utc')::date - 30 as since
+               (now() at time zone 'utc')::date - {DAYS.days} as since
         """
     )
     assert row is not None, "a query without a table has one row"
     begun = datetime.combine(row["since"], time(), UTC)
     problem = (SubscriptionPhase.PAYMENT_PROBLEM,)
     sold = BillingFilter(states=COMPLETED, since=begun)
+    month_before = BillingFilter(since=begun - DAYS, until=begun)
     return Numbers(
         **dict(row),
         subscriptions=await SUBSCRIPTIONS.count(connection, BillingFilter(states=RUNNING)),
         payment_problems=await SUBSCRIPTIONS.count(connection, BillingFilter(states=problem)),
         new_subscriptions=await SUBSCRIPTIONS.count(connection, BillingFilter(since=begun)),
         purchases=await PURCHASES.count(connection, sold),
+        subscriptions_before=await _running_at(connection, begun),
+        new_subscriptions_before=await SUBSCRIPTIONS.count(connection, month_before),
+        purchases_before=await PURCHASES.count(connection, replace(month_before, states=COMPLETED)),
     )
+
+
+async def _running_at(connection: Connection, at: datetime) -> int:
+    """How many subscriptions had begun at a moment and weren't over, of those that are known."""
+    found: int = await connection.fetchval(
+        """
+        select count(*) from subscriptions
+         where created_at < $1
+           and case when phase = any($2::text[]) then true else ended_at >= $1 end
+        """,
+        at,
+        list(RUNNING),
+    )
+    return found
 
 
 def _users(group: StandingGroup) -> str:

@@ -24,7 +24,7 @@ from web.pages.admin.first_steps import Step
 from web.pages.guard import admin_page
 from web.pages.render import page
 from web.site import Site, site_of
-from web.wording.figures import change
+from web.wording.figures import Change, change
 
 RECENT = 8
 NUMBERS_SECONDS = 20.0
@@ -57,6 +57,7 @@ async def show(request: Request) -> Response:
         only_passkey=only_passkey,
         growth=FigureCharts(figures, figures.whole.period.interval) if figures else None,
         change=change,
+        changes=_changes(numbers, figures),
         **values,
     )
 
@@ -79,6 +80,17 @@ async def _numbers(site: Site, connection: Connection) -> tuple[Numbers, Figures
             await _figures(connection),
         )
     return site.numbers[1:]
+
+
+def _changes(numbers: Numbers, figures: Figures | None) -> dict[str, Change | None]:
+    """How the tiles' numbers compare with those of 30 days ago, or of the 30 days before."""
+    members = change(figures.whole.members, figures.before.members) if figures else None
+    return {
+        "members": members,
+        "subscriptions": change(numbers.subscriptions, numbers.subscriptions_before),
+        "new_subscriptions": change(numbers.new_subscriptions, numbers.new_subscriptions_before),
+        "purchases": change(numbers.purchases, numbers.purchases_before),
+    }
 
 
 async def _figures(connection: Connection) -> Figures | None:
