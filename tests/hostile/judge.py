@@ -282,10 +282,16 @@ class Judge:
         life = self._life
         rows = await life.outside.fetch(
             """
-            select a.type, u.email_key as owner, a.product_id, a.source_id, count(*)
-              from activities a join users u on u.id = a.user_id
+            select a.type, u.email_key as owner, a.product_id,
+                   coalesce(g.source = 'collection', a.source_id is not null) as shelved, count(*)
+              from activities a
+              join users u on u.id = a.user_id
+              left join grants g
+                     on g.id = case a.cause when 'bulk' then (a.data ->> 'grant')::bigint end
              where u.email_key = any($1::text[]) and a.type = any($2::text[])
-               and (a.source_id is null or a.source_id = $3) and a.product_id is not null
+               and a.product_id is not null
+               and case a.cause when 'bulk' then g.source in ('manual', 'collection')
+                                else a.source_id is null or a.source_id = $3 end
              group by 1, 2, 3, 4
             """,
             life.addresses(),
@@ -293,10 +299,7 @@ class Judge:
             life.hand.collection,
         )
         found = Counter(
-            {
-                (r["type"], r["owner"], r["product_id"], r["source_id"] is not None): r["count"]
-                for r in rows
-            }
+            {(r["type"], r["owner"], r["product_id"], r["shelved"]): r["count"] for r in rows}
         )
         if found != life.hand.lines:
             more, less = found - life.hand.lines, life.hand.lines - found

@@ -13,8 +13,9 @@ from latchkey.store.feed.bulk import BulkCounts
 from latchkey.store.feed.lanes import FeedFilter
 from latchkey.store.feed.lines import FeedLine
 from latchkey.store.pool import Connection, Pool
+from latchkey.store.products import links
 from latchkey.store.site_settings import SiteSettings
-from latchkey.store.users import member_import_batches
+from latchkey.store.users import member_import_batches, merging, unmerging
 from tests.store.test_member_imports import check, run, upload
 from web.wording.labels import line_people
 
@@ -201,3 +202,105 @@ async def test_a_change_of_the_access_policy_is_one_line_except_for_a_product(po
         )
         beneath = await lines.filtered(connection, FeedFilter(cause="policy", folded=True))
         assert [row.type for row in beneath] == [ActivityType.ACCESS_ENDED]
+
+
+async def linked(connection: Connection, product: str, given: dict[str, tuple[str, ...]]) -> None:
+    """Give people access to a linked product, each by these purchases."""
+    await products(connection, product)
+    await connection.execute(
+        """
+        insert into links (product_id, account_id, livemode, stripe_product, state)
+        values ($1, 'acct_1', false, 'prod_' || $1, 'listening')
+        """,
+        product,
+    )
+    for name, purchases in given.items():
+        await connection.execute(
+            """
+            with person as (
+                insert into users (email) values ($2 || '@bulk.example')
+                on conflict (email_key) do update set email = excluded.email returning id)
+            insert into grants (user_id, product_id, source, source_id, link_id, since, cause)
+            select p.id, $1, 'subscription', source, l.id, now(), 'stripe'
+              from person p cross join unnest($3::text[]) source
+              join links l on l.product_id = $1
+            """,
+            product,
+            name,
+            list(purchases),
+        )
+
+
+async def test_a_removed_link_is_one_line_that_leads_to_its_people(pool: Pool) -> None:
+    async with pool.acquire() as connection, connection.transaction():
+        given = {"a": ("sub_1", "sub_2"), "b": ("sub_3",), "c": ("sub_4",)}
+        await linked(connection, "p", given)
+        await complimentary.give(connection, "p", people("c"), actor=None)
+        before = len(await folded(connection))
+        removal = await links.remove_link(connection, product_id="p", members="end", actor=None)
+        assert (removal.ended, removal.converted) == (4, 0)
+        counts = NOBODY | {"ended": 2, "stripe_product": "prod_p"}
+        assert (await folded(connection))[before:] == [(ActivityType.LINK_REMOVED, "p", counts)]
+        [head, *_] = await lines.filtered(connection, FeedFilter(folded=True))
+        found = FeedFilter(search=head.source_id, cause="bulk")
+        beneath_it = await lines.filtered(connection, found)
+        assert [line.type for line in beneath_it] == ["access_ended"] * 4
+        text, query = line_people(head)
+        assert text == "2 people lost access."
+        assert query == f"product=p&cause=bulk&q={head.source_id}"
+        [end] = await lines.filtered(connection, FeedFilter(search="sub_2"))
+        assert (end.email, end.data["purchase"]) == ("a@bulk.example", "sub_2")
+
+
+async def test_members_who_keep_access_after_a_removal_are_counted(pool: Pool) -> None:
+    async with pool.acquire() as connection, connection.transaction():
+        await linked(connection, "p", {"a": ("sub_1",), "b": ("sub_2",)})
+        await links.remove_link(connection, product_id="p", members="complimentary", actor=None)
+        [head, *_] = await lines.filtered(connection, FeedFilter(folded=True))
+        assert line_people(head)[0] == "2 people kept it as complimentary access."
+        assert await beneath(connection, head) == {
+            ("access_granted", "p"): 2, ("access_ended", "p"): 2,
+        }  # fmt: skip
+        assert await connection.fetchval("select count(*) from live_grants") == 2
+
+
+async def test_a_link_that_only_one_person_has_is_removed_line_by_line(pool: Pool) -> None:
+    async with pool.acquire() as connection, connection.transaction():
+        await linked(connection, "p", {"a": ("sub_1",)})
+        await links.remove_link(connection, product_id="p", members="end", actor=None)
+        rows = await lines.filtered(connection, FeedFilter(folded=True))
+        assert [(row.type, row.source_id, row.cause) for row in rows] == [
+            ("link_removed", "prod_p", "admin"), ("access_ended", "sub_1", "admin"),
+        ]  # fmt: skip
+        assert line_people(rows[0]) == ("", "")
+
+
+async def test_undoing_a_merge_takes_the_end_of_a_purchase_along(pool: Pool) -> None:
+    async with pool.acquire() as connection, connection.transaction():
+        await linked(connection, "p", {"a": ("sub_1",), "b": ("sub_2",), "c": ("sub_3",)})
+        kept, goes = [
+            await connection.fetchval(
+                "select id from users where email_key = $1", f"{n}@bulk.example"
+            )
+            for n in "ab"
+        ]
+        await connection.execute(
+            """
+            insert into customers (id, account_id, livemode, user_id)
+            values ('cus_b', 'acct_1', false, $1)
+            """,
+            goes,
+        )
+        await connection.execute(
+            """
+            insert into subscriptions (id, account_id, livemode, customer_id, user_id, status,
+                                       created_at, ticket)
+            values ('sub_2', 'acct_1', false, 'cus_b', $1, 'active', now(), 1)
+            """,
+            goes,
+        )
+        await merging.merge(connection, into=kept, other=goes, reason=None, actor=None)
+        await links.remove_link(connection, product_id="p", members="end", actor=None)
+        await unmerging.undo(connection, from_user=goes, actor=None)
+        rows = await lines.lines(connection, user_id=goes, types=["access_ended"])
+        assert [row.data["purchase"] for row in rows] == ["sub_2"]

@@ -1,5 +1,6 @@
 """What the pages call things: activity types, causes, reasons, states, notices."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -724,6 +725,7 @@ _IN_BULK = {
     "changed": "who had it got this end and reason",
     "ended": "lost access",
 }
+_BY_REMOVAL = {"changed": "kept it as complimentary access", "ended": "lost access"}
 
 
 def line_people(line: Any) -> tuple[str, str]:
@@ -740,19 +742,26 @@ def line_people(line: Any) -> tuple[str, str]:
         given = {"product": line.product_id, "cause": Cause.POLICY.value}
         given |= {name: day.astimezone(UTC).date() for name, day in days.items() if day}
         return f"{text}.", urlencode({name: value for name, value in given.items() if value})
+    given = {"product": line.product_id, "cause": Cause.BULK.value, "q": line.source_id}
+    if line.type == ActivityType.LINK_REMOVED and "ended" in line.data:
+        texts = _how_many(line, _BY_REMOVAL)
+        return " ".join(texts) or "Nobody lost access.", urlencode(given)
     if line.type not in (ActivityType.BULK_CHANGE, ActivityType.USERS_IMPORTED):
         return "", ""
-    texts = [
-        f"{counted(line.data[name], 'person', 'people')} {text}."
-        for name, text in _IN_BULK.items()
-        if line.data.get(name)
-    ]
+    texts = _how_many(line, _IN_BULK)
     if new := line.data.get("created"):
         texts.append(f"{counted(new, 'user')} {'was' if new == 1 else 'were'} created.")
-    given = {"product": line.product_id, "cause": Cause.BULK.value, "q": line.source_id}
     found = any(line.data.get(name) for name in ("granted", "ended", "created"))
     query = urlencode({name: value for name, value in given.items() if value}) if found else ""
     return " ".join(texts) or "Everybody was known already.", query
+
+
+def _how_many(line: Any, said: Mapping[str, str]) -> list[str]:
+    return [
+        f"{counted(line.data[name], 'person', 'people')} {text}."
+        for name, text in said.items()
+        if line.data.get(name)
+    ]
 
 
 def line_due(line: Any) -> Markup:

@@ -1,6 +1,6 @@
 """A method for each call of the JSON API. Written by `make clients`; don't edit it by hand.
 
-Made from eef602668513f10febd1df4aa3e17b8ee2596a817b2fdc4b286c0bcde715a597
+Made from d33c3b262c27945311202310dd1d8696679ae9e9782e894d3ba7ca5b20a410e4
 """
 
 from abc import ABC, abstractmethod

@@ -235,8 +235,15 @@ async def _objects(connection: Connection, search: str) -> dict[str, Sequence[An
         """,
         search,
     )
+    sources = [search, *(row["source"] for row in rows if row["source"])]
+    ended = await connection.fetch(
+        "select 'access_ended:' || id as fact from grants"
+        " where source_id = any($1::text[]) and end_reason = 'link_removed'",
+        sources,
+    )
     return {
-        "source_id": [search, *(row["source"] for row in rows if row["source"])],
+        "source_id": sources,
+        "fact": [row["fact"] for row in ended],
         "event_id": [search],
         "user_id": [row["person"] for row in rows if row["person"]],
     }

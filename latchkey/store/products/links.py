@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +11,8 @@ from latchkey.rules.access import LIVE_STATUSES
 from latchkey.rules.plurals import counted
 from latchkey.rules.vocabulary import ActivityType, Cause, Reason
 from latchkey.store import audit_draft
+from latchkey.store.feed import bulk
+from latchkey.store.feed.bulk import BulkCounts
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
 from latchkey.store.products import checkout, checkout_attempts
@@ -270,14 +272,15 @@ async def remove_link(
     await checkout.drop(connection, product_id)
     await checkout_attempts.orphan(connection, product_id)
     ended = converted = 0
+    counts = None
     if members in ("end", "complimentary"):
+        change = replace(change, bulk_id=bulk.id_for(await _holders(connection, change)))
         if members == "complimentary":
             converted = await _convert(connection, change)
         ended = await _end_all(connection, change)
-    await write_facts(
-        connection,
-        [change.fact(ActivityType.LINK_REMOVED, link["id"], source_id=link["stripe_product"])],
-    )
+        if change.bulk_id:
+            counts = BulkCounts(changed=converted, ended=await _lost(connection, change))
+    await write_facts(connection, [change.removed(link["stripe_product"], counts)])
     kept = await connection.fetchval(
         "select count(*) from grants where link_id = $1 and ended_at is null", link["id"]
     )
@@ -475,12 +478,14 @@ def _check_price(price: NewPrice) -> None:
 
 @dataclass(frozen=True)
 class _Change:
-    """A change of one link, as the lines of the feed tell it."""
+    """A change of one link, as the lines of the feed tell it. If it concerns several people, their
+    lines are those of the bulk change `bulk_id`."""
 
     link_id: int
     product_id: str
     actor: int | None
     at: datetime
+    bulk_id: str | None = None
 
     def fact(
         self,
@@ -495,7 +500,7 @@ class _Change:
             key=f"{type_}:{key}",
             type=type_,
             at=self.at,
-            cause=Cause.ADMIN,
+            cause=Cause.ADMIN if user_id is None else bulk.cause_of(self.bulk_id),
             user_id=user_id,
             product_id=self.product_id,
             source_id=source_id,
@@ -503,6 +508,51 @@ class _Change:
             actor_id=self.actor,
             data=data or {},
         )
+
+    def of_person(self, type_: ActivityType, row: Any, reason: Reason) -> Fact:
+        """The line of one person's grant. In a bulk change, its purchase stands in the data."""
+        purchase, data = row["source_id"] or None, {"reason": reason, "grant": row["id"]}
+        if self.bulk_id and purchase:
+            data["purchase"] = purchase
+        return self.fact(
+            type_,
+            row["id"],
+            user_id=row["user_id"],
+            source_id=self.bulk_id or purchase,
+            data=data,
+        )
+
+    def removed(self, stripe_product: str | None, counts: BulkCounts | None) -> Fact:
+        """The line of the link's removal. It sums up those of its people if there are several."""
+        data = asdict(counts) | {"stripe_product": stripe_product} if counts else {}
+        source_id = self.bulk_id if counts else stripe_product
+        return self.fact(ActivityType.LINK_REMOVED, self.link_id, source_id=source_id, data=data)
+
+
+async def _holders(connection: Connection, change: _Change) -> int:
+    """How many people have a grant that the link gives."""
+    found: int = await connection.fetchval(
+        "select count(distinct user_id) from grants where link_id = $1 and ended_at is null",
+        change.link_id,
+    )
+    return found
+
+
+async def _lost(connection: Connection, change: _Change) -> int:
+    """How many people had access until the removal ended their grants, and have none now."""
+    found: int = await connection.fetchval(
+        """
+        select count(distinct g.user_id) from grants g
+         where g.link_id = $1 and g.ended_at = $2 and g.end_reason = $3
+           and (g.until is null or g.until > $2)
+           and not exists (select from live_grants l
+                            where l.user_id = g.user_id and l.product_id = g.product_id)
+        """,
+        change.link_id,
+        change.at,
+        Reason.LINK_REMOVED.value,
+    )
+    return found
 
 
 async def _end_all(connection: Connection, change: _Change) -> int:
@@ -519,16 +569,7 @@ async def _end_all(connection: Connection, change: _Change) -> int:
     )
     await write_facts(
         connection,
-        [
-            change.fact(
-                ActivityType.ACCESS_ENDED,
-                row["id"],
-                user_id=row["user_id"],
-                source_id=row["source_id"],
-                data={"reason": Reason.LINK_REMOVED, "grant": row["id"]},
-            )
-            for row in rows
-        ],
+        [change.of_person(ActivityType.ACCESS_ENDED, row, Reason.LINK_REMOVED) for row in rows],
     )
     return len(rows)
 
@@ -545,7 +586,7 @@ async def _convert(connection: Connection, change: _Change) -> int:
           from grants
          where link_id = $1 and ended_at is null and (until is null or until > $2)
         on conflict (user_id, product_id, source, source_id) where ended_at is null do nothing
-        returning id, user_id
+        returning id, user_id, source_id
         """,
         change.link_id,
         change.at,
@@ -553,15 +594,7 @@ async def _convert(connection: Connection, change: _Change) -> int:
     )
     await write_facts(
         connection,
-        [
-            change.fact(
-                ActivityType.ACCESS_GRANTED,
-                row["id"],
-                user_id=row["user_id"],
-                data={"reason": Reason.COMPLIMENTARY, "grant": row["id"]},
-            )
-            for row in rows
-        ],
+        [change.of_person(ActivityType.ACCESS_GRANTED, row, Reason.COMPLIMENTARY) for row in rows],
     )
     return len(rows)
 

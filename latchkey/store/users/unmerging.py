@@ -293,7 +293,7 @@ async def _came_since(connection: Connection, row: Any) -> dict[str, int]:
                  union all select id from orders where user_id = $1)"""
     for table, which in (
         ("grants", f"source_id in {theirs}"),
-        ("activities", f"source_id in {theirs}"),
+        ("activities", f"(source_id in {theirs} or data ->> 'purchase' in {theirs})"),
         ("mails", f"state <> 'sent' and data ->> 'source_id' in {theirs}"),
     ):
         counts[f"{table}.user_id"] = await _count(
