@@ -66,6 +66,7 @@ vacuum analyze
 """
 FILTERS = (
     "",
+    "sort=oldest",
     "product=prd_1",
     "product=prd_7",
     "price=price_2_7",
@@ -78,9 +79,17 @@ FILTERS = (
 )
 OF_STATES = {
     "subscriptions": ("state=running", "state=payment_problem", "state=ending", "q=cus_4999"),
-    "purchases": ("state=completed", "state=refunded", "state=disputed", "q=pi_4999"),
+    "purchases": (
+        *("state=completed", "state=refunded", "state=disputed", "q=pi_4999"),
+        *("sort=highest", "sort=lowest&product=prd_7", "sort=highest&state=refunded"),
+    ),
     "customers": ("state=known", "state=unknown", "state=deleted", "q=sub_4999"),
 }
+USERS = tuple(
+    f"/admin/users?sort={order}{chosen}"
+    for order in ("", "email", "email-desc", "seen", "unseen")
+    for chosen in ("", "&product=prd_1", "&group=subscribed", "&seen=never")
+)
 API = (
     "/api/v1/subscriptions?state=payment_problem",
     "/api/v1/purchases?state=returned&limit=200",
@@ -123,7 +132,7 @@ def paths() -> list[str]:
         for name, states in OF_STATES.items()
         for chosen in (*FILTERS, *states)
     ]
-    return ["/admin", *pages, *API]
+    return ["/admin", *USERS, *pages, *API]
 
 
 def measured(client: httpx.Client) -> dict[str, float]:

@@ -2906,6 +2906,8 @@ CREATE INDEX order_lines_by_product ON order_lines USING btree (stripe_product);
 
 CREATE INDEX orders_by_address ON orders USING btree (email_key) WHERE (email_key IS NOT NULL);
 
+CREATE INDEX orders_by_amount ON orders USING btree (amount, id);
+
 CREATE INDEX orders_by_compared ON orders USING btree (compared_at NULLS FIRST, id);
 
 CREATE INDEX orders_by_customer ON orders USING btree (customer_id) WHERE (customer_id IS NOT NULL);
@@ -3023,6 +3025,8 @@ CREATE INDEX user_notes_by_user ON user_notes USING btree (user_id, id DESC);
 CREATE INDEX users_by_bare_address ON users USING btree (regexp_replace(email_key, '\+[^@]*@'::text, '@'::text));
 
 CREATE INDEX users_by_grams ON users USING gin (((grams(((email_key || ' '::text) || lower(COALESCE(name, ''::text))), 2) || grams(((email_key || ' '::text) || lower(COALESCE(name, ''::text))), 3))));
+
+CREATE INDEX users_by_last_seen ON users USING btree (COALESCE(last_seen_at, '1970-01-01 00:00:00+00'::timestamp with time zone), id);
 
 CREATE INDEX users_by_role ON users USING btree (role) WHERE (role <> 'member'::text);
 

@@ -10,11 +10,13 @@ import pytest
 from latchkey.rules.vocabulary import CustomerState, MoneyState, SubscriptionPhase
 from latchkey.store.pool import Connection, Pool
 from latchkey.store.purchases import billing_lists, customer_list
-from latchkey.store.purchases.billing_lists import BillingFilter, BillingList, ListPlace
+from latchkey.store.purchases.billing_lists import BillingFilter, BillingList, ListOrder, ListPlace
 from latchkey.store.purchases.customer_list import CUSTOMERS
 from latchkey.store.purchases.purchase_list import COMPLETED, PURCHASES, RETURNED
 from latchkey.store.purchases.subscription_list import RUNNING, SUBSCRIPTIONS
 from web import places
+from web.pages.admin import customers, purchases, subscriptions
+from web.pages.admin.billing_lists import AdminList
 
 pytestmark = pytest.mark.anyio
 
@@ -432,3 +434,31 @@ async def test_a_customers_running_subscriptions_have_their_amounts(pool: Pool) 
         "cus_3": [(9900, "eur", "year")],
         "cus_4": [],  # it is over
     }
+
+
+@pytest.mark.parametrize("of", [subscriptions.LIST, purchases.LIST, customers.LIST])
+async def test_each_order_is_kept_through_pages_and_the_csv(
+    pool: Pool, of: AdminList[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(billing_lists, "CHUNK", 2)
+    async with pool.acquire() as connection:
+        await connection.execute(SHOP + ORDERS)
+        await connection.execute("update orders set amount = 100 + 50 * (right(id, 1)::int % 3)")
+        everything = await of.source.page(connection, BillingFilter(), limit=100)
+    assert len(everything) >= 4
+    for choice in of.orders.values():
+        order = choice.order or ListOrder(of.source.at)
+        wanted = sorted(
+            everything,
+            key=lambda row: (getattr(row, order.column), row.id),
+            reverse=not order.ascending,
+        )
+        found: list[Any] = []
+        async for rows in of.source.everything(pool, BillingFilter(), order=choice.order):
+            assert len(rows) <= 2
+            found += rows
+        assert found == wanted, choice
+        if choice.order:
+            place = of.source.place_of(found[1], order)
+            of_amount = order.column == "amount"
+            assert places.place_of(places.written(place), of_amount=of_amount) == place

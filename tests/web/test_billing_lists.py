@@ -38,6 +38,38 @@ async def table(visitor: Visitor, path: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO((await visitor.get(path)).text)))
 
 
+async def test_lists_are_sorted_by_their_headings(shared: Latchkey) -> None:
+    """A heading says how the list is sorted and turns it around; filters and the CSV keep to it."""
+    prices = {amount: f"cs_sorted_{amount}" for amount in (300, 100, 200)}
+    await shared.pool.execute(
+        """
+        insert into orders (id, account_id, livemode, state, currency, amount, charged, created_at,
+                            ticket, email, email_key)
+        select id, 'acct_1', true, 'paid', 'eur', amount, amount, now(), 1, 'x@sorted.example',
+               'x@sorted.example'
+          from unnest($1::text[], $2::int[]) as given (id, amount)
+        """,
+        list(prices.values()),
+        list(prices),
+    )
+    path = "/admin/purchases?q=x%40sorted.example"
+    async with visit(shared) as admin:
+        await admin.sign_in()
+        page = (await admin.get(path)).text
+        assert re.search(r'<th aria-sort="descending"><a [^>]*sort=oldest">Date</a>', page)
+        assert f'<th class="number"><a class="sorts" href="{path}&amp;sort=highest">' in page
+        page = (await admin.get(f"{path}&sort=highest")).text
+        assert 'aria-sort="descending"><a class="sorts" href="' + path in page
+        for sort, wanted in (("highest", [300, 200, 100]), ("lowest", [100, 200, 300])):
+            page = (await admin.get(f"{path}&sort={sort}")).text
+            assert re.findall(r"cs_sorted_(\d+)</", page) == [str(amount) for amount in wanted]
+            assert f'<option value="{sort}" selected>' in page
+            csv_path = path.replace("purchases", "purchases.csv")
+            rows = await table(admin, f"{csv_path}&sort={sort}")
+            assert [row["id"] for row in rows] == [prices[amount] for amount in wanted]
+        assert (await admin.get(f"{path}&sort=nonsense&after=nonsense")).status_code == 200
+
+
 async def test_a_subscription_and_its_customer_are_found_everywhere(shared: Latchkey) -> None:
     person, product, subscription = await buyer(shared, "=nora@lists.example", "Listed course")
     customer = await shared.pool.fetchval(

@@ -13,7 +13,8 @@ LONGEST = 200
 
 
 class Query:
-    """The filters in a query string, each a text cut to `LONGEST`; `q` is the search."""
+    """The filters in a query string, each a text cut to `LONGEST`; `q` is the search and `sort` the
+    order, which isn't a filter."""
 
     def __init__(self, request: Request, names: Sequence[str]) -> None:
         self._path = request.url.path
@@ -29,7 +30,7 @@ class Query:
 
     @property
     def filtered(self) -> bool:
-        return any(self.values.values())
+        return any(value for name, value in self.values.items() if name != "sort")
 
     @property
     def first(self) -> str:

@@ -110,7 +110,7 @@ select t.id, t.kind, t.at, t.ends_at, t.livemode, t.user_id, u.email, u.name, t.
         where user_id = t.user_id and state <> 'suppressed' and kind <> 'product_access'
           and data ->> 'source_id' = coalesce(t.subscription_id, t.order_id)
         order by id desc limit 1) m on true
- order by t.at desc, t.id desc
+ order by t.nth
 """
 
 

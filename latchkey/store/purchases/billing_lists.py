@@ -21,10 +21,18 @@ enough."""
 
 @dataclass(frozen=True)
 class ListPlace:
-    """A row's place in a list that is ordered by a moment and an id, the newest first."""
+    """A row's place in a list that is sorted by a moment or an amount, and by ids."""
 
-    at: datetime
+    at: datetime | int
     id: str
+
+
+@dataclass(frozen=True)
+class ListOrder:
+    """By which column a list is sorted. Rows with the same value follow each other by their ids."""
+
+    column: str
+    ascending: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,7 +87,10 @@ class Conditions:
 
 
 class Listed(Protocol):
-    """A row of a list."""
+    """A row of a list. `place` is the one in the list's own order."""
+
+    @property
+    def id(self) -> str: ...
 
     @property
     def place(self) -> ListPlace: ...
@@ -90,11 +101,12 @@ Row = TypeVar("Row", bound=Listed)
 
 @dataclass(frozen=True)
 class BillingList(Generic[Row]):
-    """One list, the newest first.
+    """One list, the newest first unless a reader asks for another order.
 
     `table` has the rows, `at` is the column of their moment, `rows` the query that completes those
-    of a page (`page`), `add_conditions` adds a filter's conditions on a row `t`, and `make` makes a
-    row of what was read. `most_picked` is how far the rows of one product or price are counted.
+    of a page (`page`, in the order of `nth`), `add_conditions` adds a filter's conditions on a row
+    `t`, and `make` makes a row of what was read. `most_picked` is how far the rows of one product
+    or price are counted.
     """
 
     table: str
@@ -117,38 +129,49 @@ class BillingList(Generic[Row]):
         *,
         after: ListPlace | None = None,
         limit: int,
+        order: ListOrder | None = None,
     ) -> list[Row]:
         """The first rows, from the one after `after`."""
-        query, values = await self.query(connection, wanted, after=after, limit=limit)
+        query, values = await self.query(connection, wanted, after=after, limit=limit, order=order)
         rows = await text_search.fetch_planned(connection, query, *values)
         return [self.make(dict(row)) for row in rows]
 
     async def query(
-        self, connection: Connection, wanted: BillingFilter, *, after: ListPlace | None, limit: int
+        self,
+        connection: Connection,
+        wanted: BillingFilter,
+        *,
+        after: ListPlace | None,
+        limit: int,
+        order: ListOrder | None = None,
     ) -> tuple[str, list[object]]:
         """The query for a page, with its values."""
         where = Conditions(limit)
         await self.add_conditions(connection, wanted, where)
+        order = order or ListOrder(self.at)
+        beyond, way = (">", "asc") if order.ascending else ("<", "desc")
         if after is not None:
-            where.add(f"(t.{self.at}, t.id) < ({{}}, {{}})", after.at, after.id)
+            where.add(f"(t.{order.column}, t.id) {beyond} ({{}}, {{}})", after.at, after.id)
         text = f"""
         with page as (
-            select t.* from {self.table} t where {where.text}
-             order by t.{self.at} desc, t.id desc limit $1)
+            select t.*, row_number() over () as nth
+              from (select t.* from {self.table} t where {where.text}
+                     order by t.{order.column} {way}, t.id {way} limit $1) t)
         {self.rows}
         """
         return text, where.values
 
     async def find(self, connection: Connection, row_id: str) -> Row | None:
         row = await connection.fetchrow(
-            f"with page as (select t.* from {self.table} t where t.id = $1) {self.rows}", row_id
+            f"with page as (select t.*, 1 as nth from {self.table} t where t.id = $1) {self.rows}",
+            row_id,
         )
         return self.make(dict(row)) if row else None
 
     async def several(self, connection: Connection, ids: Sequence[str]) -> dict[str, Row]:
         """The rows with these ids."""
         rows = await connection.fetch(
-            f"with page as (select t.* from {self.table} t where t.id = any($1::text[]))"
+            f"with page as (select t.*, 1 as nth from {self.table} t where t.id = any($1::text[]))"
             f" {self.rows}",
             list(ids),
         )
@@ -167,16 +190,22 @@ class BillingList(Generic[Row]):
         )
         return int(rows[0]["count"])
 
-    async def everything(self, pool: Pool, wanted: BillingFilter) -> AsyncIterator[list[Row]]:
+    def place_of(self, row: Row, order: ListOrder | None) -> ListPlace:
+        """The row's place in a list of this order."""
+        return ListPlace(getattr(row, order.column), row.id) if order else row.place
+
+    async def everything(
+        self, pool: Pool, wanted: BillingFilter, *, order: ListOrder | None = None
+    ) -> AsyncIterator[list[Row]]:
         """The whole filtered list in chunks. Holds no connection between two."""
         after = None
         while True:
             async with pool.acquire() as connection:
-                rows = await self.page(connection, wanted, after=after, limit=CHUNK)
+                rows = await self.page(connection, wanted, after=after, limit=CHUNK, order=order)
             if not rows:
                 return
             yield rows
-            after = rows[-1].place
+            after = self.place_of(rows[-1], order)
 
 
 def add_common(

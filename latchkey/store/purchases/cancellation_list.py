@@ -66,7 +66,7 @@ select s.id, s.why, s.comment, {CANCELLED_BY} as cancelled_by, s.canceled_at as 
   left join users u on u.id = s.user_id
   left join customers c on c.id = s.customer_id
  cross join {COSTS}
- order by s.canceled_at desc, s.id desc
+ order by s.nth
 """
 
 

@@ -132,7 +132,7 @@ select c.id, c.email, c.name, c.user_id, u.email as user_email, u.name as user_n
         where s.customer_id = c.id) held
  cross join {_PAID}
  cross join {_RECURRING}
- order by c.added_at desc, c.id desc
+ order by c.nth
 """
 
 

@@ -92,7 +92,7 @@ select o.id, o.money_state,
   from page o
   left join users u on u.id = o.user_id
   left join customers c on c.id = o.customer_id
- order by o.created_at desc, o.id desc
+ order by o.nth
 """
 
 

@@ -102,7 +102,7 @@ select s.id, s.status, s.phase, costs.products, costs.amount, costs.currency, co
   left join users u on u.id = s.user_id
   left join customers c on c.id = s.customer_id
  cross join {COSTS}
- order by s.created_at desc, s.id desc
+ order by s.nth
 """
 
 

@@ -16,6 +16,18 @@ _SEEN = {
     "month": "u.last_seen_at >= now() - interval '30 days'",
     "longer": "u.last_seen_at < now() - interval '30 days'",
 }
+_SEEN_AT = "coalesce({}.last_seen_at, '1970-01-01 00:00+00'::timestamptz)"
+ORDERS = {
+    "": ("id", "desc"),
+    "oldest": ("id", "asc"),
+    "email": ("email_key", "asc"),
+    "email-desc": ("email_key", "desc"),
+    "seen": ("seen", "desc"),
+    "unseen": ("seen", "asc"),
+}
+"""By what the list is sorted and in which direction: by when users were added, by address, or by
+when they were last seen; those who never were come before all others."""
+
 _MEMBER = """
 u.id in (select g.user_id from live_grants g where g.product_id = {})
 """
@@ -49,32 +61,58 @@ class UserFilter:
 
 
 async def listed(
-    connection: Connection, wanted: UserFilter, *, after: int | None = None, limit: int
+    connection: Connection,
+    wanted: UserFilter,
+    *,
+    after: int | None = None,
+    limit: int,
+    order: str = "",
 ) -> list[ListedUser]:
-    """Users, newest first, starting after id `after`."""
+    """Users in one of the `ORDERS`, starting after the one with the id `after`."""
     given: list[object] = [limit]
+    by, way = ORDERS[order]
+    key = _SEEN_AT.format("u") if by == "seen" else f"u.{by}"
+    place = await _place(connection, by, after) if after else None
+    if after and place is None:
+        return []
     bought = await billing_lists.users_of(connection, wanted.search) if wanted.search else []
     rows = await text_search.fetch_planned(
         connection,
         f"""
         with page as (
-            select u.* from users u where {_conditions(wanted, after, given, bought)}
-             order by u.id desc limit $1)
+            select u.*, row_number() over () as nth
+              from (select u.* from users u
+                     where {_conditions(wanted, given, bought)} and {_after(place, key, way, given)}
+                     order by {key} {way}, u.id {way} limit $1) u)
         select p.id, p.email, p.name, p.role, p.created_at, p.last_seen_at, p.erased_at,
                array(select distinct o.name from live_grants g
                         join products o on o.id = g.product_id
                       where g.user_id = p.id
                       order by o.name) as products
-          from page p order by p.id desc
+          from page p order by p.nth
         """,
         *given,
     )
     return [ListedUser(**dict(row)) for row in rows]
 
 
-def _conditions(
-    wanted: UserFilter, after: int | None, given: list[object], bought: list[int]
-) -> str:
+async def _place(connection: Connection, by: str, user_id: int) -> tuple[object, int] | None:
+    """A user's place in an order: its key and the id. None if there is no such user."""
+    key = _SEEN_AT.format("u") if by == "seen" else f"u.{by}"
+    row = await connection.fetchrow(f"select {key} as key from users u where u.id = $1", user_id)
+    return (row["key"], user_id) if row else None
+
+
+def _after(place: tuple[object, int] | None, key: str, way: str, given: list[object]) -> str:
+    """The condition for what follows a place; its values are added to `given`."""
+    if place is None:
+        return "true"
+    given.extend(place)
+    beyond = ">" if way == "asc" else "<"
+    return f"({key}, u.id) {beyond} (${len(given) - 1}, ${len(given)})"
+
+
+def _conditions(wanted: UserFilter, given: list[object], bought: list[int]) -> str:
     """The conditions of a filter; their values are added to `given`. `bought` are the users whom a
     search for a Stripe id finds."""
     texts = [_SEEN[wanted.seen]] if wanted.seen else []
@@ -86,7 +124,6 @@ def _conditions(
             given.append(value)
             texts.append(text.format(f"${len(given)}"))
 
-    add(after, "u.id < {}")
     add(wanted.role, "u.role = {}")
     add(wanted.product, _MEMBER)
     if bought:
@@ -98,12 +135,15 @@ def _conditions(
     return " and ".join(texts) or "true"
 
 
-async def everybody(pool: Pool, wanted: UserFilter) -> AsyncIterator[list[ListedUser]]:
-    """All users matching a filter in chunks, newest first. Holds no connection between two."""
+async def everybody(
+    pool: Pool, wanted: UserFilter, *, order: str = ""
+) -> AsyncIterator[list[ListedUser]]:
+    """All users matching a filter in chunks, in one of the `ORDERS`. Holds no connection between
+    two."""
     after = None
     while True:
         async with pool.acquire() as connection:
-            rows = await listed(connection, wanted, after=after, limit=CHUNK)
+            rows = await listed(connection, wanted, after=after, limit=CHUNK, order=order)
         if not rows:
             return
         yield rows

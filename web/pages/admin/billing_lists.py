@@ -1,7 +1,7 @@
 """What the lists of subscriptions, purchases and customers share: filters, pages by key, CSV."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic
 
 from starlette.requests import Request
@@ -12,7 +12,7 @@ from latchkey.rules.money import in_major_units
 from latchkey.store.pool import Connection
 from latchkey.store.products import listing as product_listing
 from latchkey.store.purchases import billing_lists
-from latchkey.store.purchases.billing_lists import BillingFilter, BillingList, Row
+from latchkey.store.purchases.billing_lists import BillingFilter, BillingList, ListOrder, Row
 from web.pages.errors import NotFoundError
 from web.pages.guard import admin_page
 from web.pages.lists import Query
@@ -34,6 +34,22 @@ class ListedState:
     states: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class SortChoice:
+    """An order to choose: its words, and the list's order; None is the list's own."""
+
+    text: str
+    order: ListOrder | None = None
+
+
+def by_moment(column: str) -> dict[str, SortChoice]:
+    """The newest or the oldest first, by their values in the query string."""
+    return {
+        "": SortChoice("Newest first"),
+        "oldest": SortChoice("Oldest first", ListOrder(column, ascending=True)),
+    }
+
+
 def each_alone(labels: Mapping[str, str]) -> dict[str, ListedState]:
     """A choice for each of these states."""
     return {state: ListedState(text, (state,)) for state, text in labels.items()}
@@ -42,8 +58,8 @@ def each_alone(labels: Mapping[str, str]) -> dict[str, ListedState]:
 @dataclass(frozen=True)
 class AdminList(Generic[Row]):
     """One list at `/admin/<name>`, and its CSV. `states` are the choices by their value in the
-    query string; `cells` are a row's, for `columns`. `more_values` reads what else the page shows
-    about the filtered list."""
+    query string, and `orders` those of the order; `cells` are a row's, for `columns`. `more_values`
+    reads what else the page shows about the filtered list."""
 
     name: str
     source: BillingList[Row]
@@ -51,6 +67,7 @@ class AdminList(Generic[Row]):
     columns: tuple[str, ...]
     cells: Callable[[Row], list[object]]
     more_values: Callable[[Connection, BillingFilter], Awaitable[dict[str, Any]]] | None = None
+    orders: Mapping[str, SortChoice] = field(default_factory=dict)
 
     def routes(self) -> list[Route]:
         return [
@@ -60,9 +77,13 @@ class AdminList(Generic[Row]):
 
     async def index(self, request: Request) -> Response:
         query, wanted, problem = self.wanted(request)
-        after = place_of(request.query_params.get("after"))
+        order = self.order(query)
+        of_amount = order is not None and order.column == "amount"
+        after = place_of(request.query_params.get("after"), of_amount=of_amount)
         async with site_of(request).pool.acquire() as connection:
-            rows = await self.source.page(connection, wanted, after=after, limit=PAGE + 1)
+            rows = await self.source.page(
+                connection, wanted, after=after, limit=PAGE + 1, order=order
+            )
             most = self.source.counted_up_to(wanted)
             total = len(rows) if len(rows) <= PAGE else None
             if total is None and most is not None and after is None:
@@ -70,7 +91,8 @@ class AdminList(Generic[Row]):
             products = await product_listing.names(connection)
             prices = await billing_lists.sold_prices(connection)
             values = await self.more_values(connection, wanted) if self.more_values else {}
-        place = written(rows[PAGE - 1].place) if len(rows) > PAGE else None
+        last = rows[PAGE - 1] if len(rows) > PAGE else None
+        place = written(self.source.place_of(last, order)) if last else None
         return page(
             request,
             f"admin/{self.name.replace('-', '_')}.html",
@@ -82,6 +104,7 @@ class AdminList(Generic[Row]):
             csv_address=query.address().replace(f"/{self.name}", f"/{self.name}.csv", 1),
             query=query,
             states=self.states,
+            orders={value: choice.text for value, choice in self.orders.items()},
             modes=MODES,
             products=products,
             prices=prices,
@@ -91,25 +114,32 @@ class AdminList(Generic[Row]):
 
     async def export(self, request: Request) -> Response:
         """The filtered list as CSV, of any length."""
-        _, wanted, problem = self.wanted(request)
+        query, wanted, problem = self.wanted(request)
         if problem:
             raise NotFoundError(problem)
         return StreamingResponse(
-            self.csv(site_of(request), wanted),
+            self.csv(site_of(request), wanted, self.order(query)),
             media_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": f'attachment; filename="{self.name}.csv"'},
         )
 
-    async def csv(self, site: Site, wanted: BillingFilter) -> AsyncIterator[str]:
+    async def csv(
+        self, site: Site, wanted: BillingFilter, order: ListOrder | None = None
+    ) -> AsyncIterator[str]:
         """The lines of the CSV."""
         yield cells(self.columns)
-        async for rows in self.source.everything(site.pool, wanted):
+        async for rows in self.source.everything(site.pool, wanted, order=order):
             yield "".join(cells(self.cells(row)) for row in rows)
+
+    def order(self, query: Query) -> ListOrder | None:
+        """The order that was chosen; None is the list's own."""
+        chosen = self.orders.get(query["sort"])
+        return chosen.order if chosen else None
 
     def wanted(self, request: Request) -> tuple[Query, BillingFilter, str | None]:
         """The filters of a request as they are shown and as they are applied, and what is wrong
         with them."""
-        query = Query(request, ("q", "state", "product", "price", "mode", "from", "to"))
+        query = Query(request, ("q", "state", "product", "price", "mode", "from", "to", "sort"))
         problem = None
         try:
             since, until = days_between(query["from"], query["to"])

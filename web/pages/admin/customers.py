@@ -3,7 +3,7 @@
 from starlette.routing import Route
 
 from latchkey.store.purchases.customer_list import CUSTOMERS, ListedCustomer, RecurringAmount
-from web.pages.admin.billing_lists import AdminList, amount, each_alone
+from web.pages.admin.billing_lists import AdminList, amount, by_moment, each_alone
 from web.wording.labels import CUSTOMER_STATES
 
 _COLUMNS = (
@@ -28,7 +28,9 @@ def _recurring(part: RecurringAmount) -> str:
     return f"{amount(part.amount, part.currency)} {part.currency} / {period}"
 
 
-LIST = AdminList("customers", CUSTOMERS, each_alone(CUSTOMER_STATES), _COLUMNS, _cells)
+_STATES = each_alone(CUSTOMER_STATES)
+_ORDERS = by_moment("added_at")
+LIST = AdminList("customers", CUSTOMERS, _STATES, _COLUMNS, _cells, orders=_ORDERS)
 
 
 def routes() -> list[Route]:

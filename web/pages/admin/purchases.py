@@ -2,13 +2,21 @@
 
 from starlette.routing import Route
 
+from latchkey.store.purchases.billing_lists import ListOrder
 from latchkey.store.purchases.purchase_list import (
     COMPLETED,
     PURCHASES,
     RETURNED,
     ListedPurchase,
 )
-from web.pages.admin.billing_lists import AdminList, ListedState, amount, each_alone
+from web.pages.admin.billing_lists import (
+    AdminList,
+    ListedState,
+    SortChoice,
+    amount,
+    by_moment,
+    each_alone,
+)
 from web.wording.labels import MONEY_STATES
 
 STATES = {
@@ -32,7 +40,11 @@ def _cells(row: ListedPurchase) -> list[object]:
     ]  # fmt: skip
 
 
-LIST = AdminList("purchases", PURCHASES, STATES, _COLUMNS, _cells)
+_ORDERS = by_moment("created_at") | {
+    "highest": SortChoice("Highest amount first", ListOrder("amount")),
+    "lowest": SortChoice("Lowest amount first", ListOrder("amount", ascending=True)),
+}
+LIST = AdminList("purchases", PURCHASES, STATES, _COLUMNS, _cells, orders=_ORDERS)
 
 
 def routes() -> list[Route]:

@@ -10,7 +10,13 @@ from latchkey.store.purchases.subscription_list import (
     SUBSCRIPTIONS,
     ListedSubscription,
 )
-from web.pages.admin.billing_lists import AdminList, ListedState, amount, each_alone
+from web.pages.admin.billing_lists import (
+    AdminList,
+    ListedState,
+    amount,
+    by_moment,
+    each_alone,
+)
 from web.pages.errors import NotFoundError
 from web.pages.guard import admin_page, form, redirect
 from web.pages.render import page
@@ -38,7 +44,8 @@ def _cells(row: ListedSubscription) -> list[object]:
     ]  # fmt: skip
 
 
-LIST = AdminList("subscriptions", SUBSCRIPTIONS, STATES, _COLUMNS, _cells)
+_ORDERS = by_moment("created_at")
+LIST = AdminList("subscriptions", SUBSCRIPTIONS, STATES, _COLUMNS, _cells, orders=_ORDERS)
 
 
 SHOWN = 100

@@ -25,6 +25,14 @@ GROUPS = {
     StandingGroup.SUBSCRIBED: "Subscribers",
     StandingGroup.PAYMENT_PROBLEM: "With a payment problem",
 }
+ORDERS = {
+    "": "Newest first",
+    "oldest": "Oldest first",
+    "email": "By email, A to Z",
+    "email-desc": "By email, Z to A",
+    "seen": "Last seen first",
+    "unseen": "Never or longest not seen first",
+}
 _COLUMNS = ("email", "name", "role", "products", "created_at", "last_seen_at")
 
 
@@ -40,7 +48,11 @@ async def index(request: Request) -> Response:
     query, wanted = _wanted(request)
     async with site_of(request).pool.acquire() as connection:
         rows = await user_listing.listed(
-            connection, wanted, after=number(request.query_params.get("after")), limit=PAGE + 1
+            connection,
+            wanted,
+            after=number(request.query_params.get("after")),
+            limit=PAGE + 1,
+            order=_order(query),
         )
         names = await product_listing.names(connection)
     return page(
@@ -51,6 +63,7 @@ async def index(request: Request) -> Response:
         products=names,
         roles=ROLES,
         groups=GROUPS,
+        orders=ORDERS,
         csv_address=query.address().replace("/users", "/users.csv", 1),
         more=query.address(after=rows[PAGE - 1].id) if len(rows) > PAGE else None,
     )
@@ -59,17 +72,17 @@ async def index(request: Request) -> Response:
 @admin_page
 async def export(request: Request) -> Response:
     """The filtered list as CSV, of any length."""
-    _, wanted = _wanted(request)
+    query, wanted = _wanted(request)
     return StreamingResponse(
-        _csv(site_of(request), wanted),
+        _csv(site_of(request), wanted, _order(query)),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": 'attachment; filename="users.csv"'},
     )
 
 
-async def _csv(site: Site, wanted: UserFilter) -> AsyncIterator[str]:
+async def _csv(site: Site, wanted: UserFilter, order: str = "") -> AsyncIterator[str]:
     yield cells(_COLUMNS)
-    async for rows in user_listing.everybody(site.pool, wanted):
+    async for rows in user_listing.everybody(site.pool, wanted, order=order):
         yield "".join(
             cells(
                 [
@@ -85,8 +98,12 @@ async def _csv(site: Site, wanted: UserFilter) -> AsyncIterator[str]:
         )
 
 
+def _order(query: Query) -> str:
+    return query["sort"] if query["sort"] in ORDERS else ""
+
+
 def _wanted(request: Request) -> tuple[Query, UserFilter]:
-    query = Query(request, ("q", "product", "role", "seen", "group"))
+    query = Query(request, ("q", "product", "role", "seen", "group", "sort"))
     return query, UserFilter(
         search=query["q"] or None,
         product=query["product"] or None,
