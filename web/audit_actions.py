@@ -149,7 +149,6 @@ PAGES: dict[str, A | None] = {
     "POST /admin/products/{id}/stripe/remove": A.LINK_REMOVED,
     "POST /admin/products/{id}/sales-page": A.SALES_PAGE_CHANGED,
     "POST /admin/products/{id}/sales-page/start": A.SALES_PAGE_CHANGED,
-    "POST /admin/products/{id}/sales-page/order": A.SALES_PAGE_CHANGED,
     "POST /admin/products/{id}/sales-page/blocks/new/{kind}": A.SALES_PAGE_CHANGED,
     "POST /admin/products/{id}/sales-page/blocks/new/{kind}/preview": None,
     "POST /admin/products/{id}/sales-page/blocks/{block}": A.SALES_PAGE_CHANGED,

@@ -44,6 +44,14 @@ async def test_lessons_are_put_in_order_by_keyboard_and_by_dragging(
     await page.reload()
     await expect(titles).to_have_text(ordered)
 
+    await page.get_by_role("button", name="Move Bowline: arrow keys, or drag", exact=True).focus()
+    await page.keyboard.press("ArrowDown")
+    await page.keyboard.press("ArrowUp")
+    await page.keyboard.press("ArrowUp")
+    ordered = ["Sheet bend", "Bowline", "Reef knot", "Clove hitch"]
+    await expect(titles).to_have_text(ordered)
+    await expect(said).to_have_text("Bowline: place 2 of 4.")
+
     await shot(page, "admin-lessons-order")
 
     away = await open_page(storage_state=await page.context.storage_state())
@@ -60,7 +68,7 @@ async def dragged(page: Page, lesson: str, onto: str) -> None:
 
     async def middle(title: str) -> tuple[float, float]:
         row = page.locator("tbody tr").filter(has_text=title)
-        box = await row.locator(".grip").bounding_box()
+        box = await row.locator(".handle").bounding_box()
         assert box is not None
         return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 

@@ -54,11 +54,11 @@ async def test_an_owner_builds_a_sales_page_and_a_visitor_reads_it(
     await handle.focus()
     for place in (3, 2, 1):
         await page.keyboard.press("ArrowUp")
-        moved = f"Saved. Testimonials “Ines Oar, Paul Stroke”: {place} of 4."
-        await expect(page.locator("[data-arranged]")).to_have_text(moved)
+        moved = f"Testimonials “Ines Oar, Paul Stroke”: place {place} of 4."
+        await expect(page.locator("[data-order-said]")).to_have_text(moved)
         await expect(handle).to_be_focused()
     await page.keyboard.press("ArrowUp")
-    await expect(page.locator("[data-arranged]")).to_contain_text("can't go further up")
+    await expect(page.locator("[data-order-said]")).to_contain_text("can't go further up")
     await page.reload()
     rows = page.locator(".block-list > li")
     await expect(rows.first).to_contain_text("Testimonials")
@@ -67,7 +67,7 @@ async def test_an_owner_builds_a_sales_page_and_a_visitor_reads_it(
     await expect(up).to_be_disabled()
     await down.click()
     await expect(rows.nth(1)).to_contain_text("Testimonials")
-    await expect(page.locator("[data-arranged]")).to_contain_text("2 of 4")
+    await expect(page.locator("[data-order-said]")).to_contain_text("place 2 of 4")
     await expect(down).to_be_focused()
     grip, last = await handle.bounding_box(), await rows.nth(3).bounding_box()
     assert grip, "it is on the page"
@@ -76,7 +76,7 @@ async def test_an_owner_builds_a_sales_page_and_a_visitor_reads_it(
     await page.mouse.down()
     await page.mouse.move(last["x"] + 5, last["y"] + last["height"] / 2, steps=12)
     await page.mouse.up()
-    await expect(page.locator("[data-arranged]")).to_contain_text("4 of 4")
+    await expect(page.locator("[data-order-said]")).to_contain_text("place 4 of 4")
     await expect(rows.nth(3)).to_contain_text("Testimonials")
     framed = page.frame_locator("iframe.phone")
     await expect(framed.get_by_text("Ines Oar", exact=True)).to_be_visible()

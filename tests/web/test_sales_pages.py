@@ -199,17 +199,21 @@ async def test_support_reads_and_previews_but_saves_nothing(
     assert "Written" in (await admin.get(f"{base}/preview")).text
 
 
-async def test_an_order_sent_at_once(shared: Latchkey, admin: Visitor) -> None:
+async def test_a_block_is_moved_by_several_places(shared: Latchkey, admin: Visitor) -> None:
     base, address = await started(shared, admin, "Sb order")
     for body in ("Aaa", "Bbb", "Ccc"):
         await add(admin, base, "text", body=body)
-    blocks = blocks_of((await admin.get(base)).text)
-    order = " ".join([blocks[2], "blk_unknown", blocks[0], blocks[0]])
-    await admin.send(base, f"{base}/order", order=order)
-    assert blocks_of((await admin.get(base)).text) == [blocks[2], blocks[0], blocks[1]]
-    assert "Ccc Aaa Bbb" in plain((await admin.get(address)).text)
-    await admin.send(base, f"{base}/order")
-    assert blocks_of((await admin.get(base)).text) == [blocks[2], blocks[0], blocks[1]]
+    first, second, third = blocks_of((await admin.get(base)).text)
+    for block, do, places, order in (
+        (third, "up", "2", [third, first, second]),
+        (third, "down", "99", [first, second, third]),
+        (third, "up", "9" * 30, [first, second, third]),
+        (third, "up", "-1", [first, second, third]),
+        (first, "down", "1", [second, first, third]),
+    ):
+        await admin.send(base, f"{base}/blocks/{block}/move", do=do, places=places)
+        assert blocks_of((await admin.get(base)).text) == order, (do, places)
+    assert "Bbb Aaa Ccc" in plain((await admin.get(address)).text)
 
 
 async def test_each_template_is_complete(shared: Latchkey, admin: Visitor) -> None:

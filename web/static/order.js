@@ -1,9 +1,14 @@
-// Rows that can be put in order: by the buttons of their forms, or by dragging. After each move the
-// rows are those that the site answers with, so that what others have changed is there, too.
-const body = document.querySelector("tbody[data-order]");
+// A list that can be put in order: by the buttons in its rows' forms, or by a handle that takes the
+// arrow keys and can be dragged. After each move the rows are those that the site answers with, so
+// that what others have changed is there, too.
+const list = document.querySelector("[data-order]");
 const said = document.querySelector("[data-order-said]");
-let saved = [...body.rows];
+let saved = [...list.children];
 let moves = Promise.resolve();
+let letGo = () => {};
+
+const number = (row) => [...list.children].indexOf(row);
+const placed = (row) => `${row.dataset.name}: place ${number(row) + 1} of ${saved.length}.`;
 
 async function move(id, step, places) {
   const form = document.getElementById(id)?.querySelector("form");
@@ -13,54 +18,67 @@ async function move(id, step, places) {
   fields.set("places", places);
   const answer = await fetch(form.action, { method: "POST", body: fields });
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  const found = page.querySelector("tbody[data-order]");
+  const found = page.querySelector("[data-order]");
   if (!found) {
     location.reload();
     return;
   }
-  const focused = body.contains(document.activeElement) ? document.activeElement : null;
-  const row = focused?.closest("tr").id;
-  body.replaceChildren(...found.rows);
-  saved = [...body.rows];
-  saved.forEach(addGrip);
+  letGo();
+  const focused = list.contains(document.activeElement) ? document.activeElement : null;
+  const row = focused?.closest("[data-name]").id;
+  list.replaceChildren(...found.children);
+  saved = [...list.children];
+  saved.forEach(addHandle);
+  enhance(list);
   if (row) focusIn(document.getElementById(row), focused.value);
   const moved = document.getElementById(id);
-  if (moved) said.textContent = `${moved.dataset.name}: place ${moved.sectionRowIndex + 1} of ${saved.length}.`;
+  if (moved) said.textContent = placed(moved);
+  for (const frame of document.querySelectorAll("iframe")) frame.contentWindow.location.reload();
 }
 
 /** The button that was pressed keeps the focus; at the end of the list, the other one of its row. */
 function focusIn(row, value) {
-  const buttons = [...(row?.querySelectorAll("button") ?? [])].filter((button) => !button.disabled);
-  (buttons.find((button) => button.value === value) ?? buttons[0])?.focus();
+  const buttons = [...(row?.querySelectorAll("button:not([disabled])") ?? [])];
+  const pressed = buttons.find((button) => button.value === value);
+  (pressed ?? buttons.find((button) => button.name === "do"))?.focus();
 }
 
 /** Moves follow one another, however fast they are asked for. */
 function ask(id, step, places = 1) {
   moves = moves.then(() => move(id, step, places)).catch(() => {
-    body.replaceChildren(...saved);
+    list.replaceChildren(...saved);
     said.textContent = "We couldn't reach the site, so nothing was moved. Try again.";
   });
 }
 
-function addGrip(row) {
-  const form = row.querySelector("form");
-  if (!form || saved.length < 2) return;
-  const grip = document.createElement("span");
-  grip.className = "grip";
-  grip.title = "Drag to move";
-  grip.textContent = "⋮⋮";
-  grip.setAttribute("aria-hidden", "true");
-  form.prepend(grip);
-  grip.addEventListener("pointerdown", (event) => {
+function addHandle(row) {
+  if (saved.length < 2) return;
+  const handle = document.createElement("button");
+  handle.type = "button";
+  handle.className = "plain mini handle";
+  handle.value = "handle";
+  handle.textContent = "↕";
+  handle.setAttribute("aria-label", `Move ${row.dataset.name}: arrow keys, or drag`);
+  row.querySelector("form").prepend(handle);
+  handle.addEventListener("keydown", (event) => {
+    const step = { ArrowUp: "up", ArrowDown: "down" }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const further = step === "up" ? row.previousElementSibling : row.nextElementSibling;
+    if (further) ask(row.id, step);
+    else said.textContent = `${placed(row)} It can't go further ${step}.`;
+  });
+  handle.addEventListener("pointerdown", (event) => {
     if (event.button) return;
     event.preventDefault();
+    handle.focus();
     drag(row, event.pointerId);
   });
 }
 
 /** The row follows the pointer; Escape puts it back. */
 function drag(row, pointer) {
-  const from = row.sectionRowIndex;
+  const from = number(row);
   const next = row.nextElementSibling;
   const dragging = new AbortController();
   const end = () => {
@@ -69,31 +87,32 @@ function drag(row, pointer) {
   };
   const back = () => {
     end();
-    body.insertBefore(row, next);
+    list.insertBefore(row, next);
   };
   const on = (target, name, listener) => target.addEventListener(name, listener, { signal: dragging.signal });
+  letGo = end;
   row.classList.add("dragged");
-  body.setPointerCapture(pointer);
-  on(body, "pointermove", (event) => {
+  list.setPointerCapture(pointer);
+  on(list, "pointermove", (event) => {
     const middle = (box) => box.top + box.height / 2;
-    const below = [...body.rows].find(
+    const below = [...list.children].find(
       (other) => other !== row && event.clientY < middle(other.getBoundingClientRect()),
     );
-    if ((below ?? null) !== row.nextElementSibling) body.insertBefore(row, below ?? null);
+    if ((below ?? null) !== row.nextElementSibling) list.insertBefore(row, below ?? null);
     if (event.clientY < 50) scrollBy(0, -15);
     if (event.clientY > innerHeight - 50) scrollBy(0, 15);
   });
-  on(body, "pointerup", () => {
+  on(list, "pointerup", () => {
     end();
-    const by = row.sectionRowIndex - from;
+    const by = number(row) - from;
     if (by) ask(row.id, by < 0 ? "up" : "down", Math.abs(by));
   });
-  on(body, "pointercancel", back);
+  on(list, "pointercancel", back);
   on(document, "keydown", (event) => event.key === "Escape" && back());
 }
 
-body.addEventListener("submit", (event) => {
+list.addEventListener("submit", (event) => {
   event.preventDefault();
-  ask(event.target.closest("tr").id, event.submitter.value);
+  ask(event.target.closest("[data-name]").id, event.submitter.value);
 });
-saved.forEach(addGrip);
+saved.forEach(addHandle);

@@ -8,6 +8,7 @@ from typing import Any
 
 from latchkey.store import audit_draft
 from latchkey.store.pool import Connection
+from latchkey.store.products.places import shifted
 
 MOST = 200
 """Lessons of one product."""
@@ -150,12 +151,7 @@ async def move(connection: Connection, product_id: str, lesson_id: str, *, by: i
     """Move a lesson by so many places, down or, below zero, up; at most to the end. The caller
     opens the transaction."""
     order = await _lock(connection, product_id)
-    if lesson_id not in order:
-        return
-    here = order.index(lesson_id)
-    there = min(max(here + by, 0), len(order) - 1)
-    order.insert(there, order.pop(here))
-    await _place(connection, product_id, order)
+    await _place(connection, product_id, shifted(order, lesson_id, by=by))
 
 
 async def reorder(connection: Connection, product_id: str, order: Sequence[str]) -> None:

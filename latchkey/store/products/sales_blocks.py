@@ -9,6 +9,8 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
+from latchkey.store.products.places import shifted
+
 Stored = list[dict[str, Any]]
 """Blocks as the database has them. Changes touch those that they are about: others may be of a kind
 that only a later release knows."""
@@ -242,20 +244,11 @@ def index(stored: Stored, block_id: str) -> int | None:
     return next((n for n, entry in enumerate(stored) if entry.get("id") == block_id), None)
 
 
-def moved(stored: Stored, block_id: str, *, down: bool) -> Stored:
-    """With the block one place further up or down; an unknown one changes nothing."""
-    here = index(stored, block_id)
-    if here is None:
-        return stored
-    there = min(max(here + (1 if down else -1), 0), len(stored) - 1)
-    order = [*stored]
-    order[here], order[there] = order[there], order[here]
-    return order
-
-
-def arranged(stored: Stored, order: Sequence[str]) -> Stored:
-    """In this order of ids. Blocks that it doesn't name stay behind the ones they followed."""
-    wanted = {block_id: place for place, block_id in enumerate(order)}
+def moved(stored: Stored, block_id: str, *, by: int) -> Stored:
+    """With the block so many places further down or, below zero, up, among those that this release
+    knows: the others stay behind the ones they followed. An unknown one changes nothing."""
+    order = shifted([block.id for block in read(stored)], block_id, by=by)
+    wanted = {known: place for place, known in enumerate(order)}
     last, places = -1, []
     for entry in stored:
         last = wanted.get(str(entry.get("id")), last)

@@ -1,6 +1,6 @@
 """Sales pages: one per product, started from a template or as a copy of another one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -175,18 +175,12 @@ async def put_block(
     return True
 
 
-async def move_block(connection: Connection, product_id: str, block_id: str, *, down: bool) -> None:
-    """Move a block by one place. The caller opens the transaction."""
+async def move_block(connection: Connection, product_id: str, block_id: str, *, by: int) -> None:
+    """Move a block by so many places, down or, below zero, up; at most to the end. The caller opens
+    the transaction."""
     stored = await _lock(connection, product_id)
     if stored is not None:
-        await _write(connection, product_id, sales_blocks.moved(stored, block_id, down=down))
-
-
-async def arrange_blocks(connection: Connection, product_id: str, order: Sequence[str]) -> None:
-    """Put the blocks in this order of ids. The caller opens the transaction."""
-    stored = await _lock(connection, product_id)
-    if stored is not None:
-        await _write(connection, product_id, sales_blocks.arranged(stored, order))
+        await _write(connection, product_id, sales_blocks.moved(stored, block_id, by=by))
 
 
 async def delete_block(connection: Connection, product_id: str, block: Block) -> None:

@@ -22,6 +22,7 @@ from web import bodies, markdown
 from web.inputs import Input, Markdown, Name, Url
 from web.numbers import number
 from web.pages.admin.lookup import product_of
+from web.pages.admin.places import places_of
 from web.pages.errors import NotFoundError, errors_of
 from web.pages.guard import admin_page, form, redirect, text
 from web.pages.render import page
@@ -127,13 +128,10 @@ async def edit(request: Request) -> Response:
 @admin_page
 async def move(request: Request) -> Response:
     """Move a lesson up or down, by one place or by so many."""
-    fields = await form(request)
-    do, places = text(fields, "do"), number(text(fields, "places") or "1", digits=3) or 0
+    by = places_of(await form(request))
     async with site_of(request).pool.acquire() as connection, connection.transaction():
         product, lesson = await _lesson_of(request, connection)
-        if do in ("up", "down"):
-            by = places if do == "down" else -places
-            await lessons.move(connection, product.id, lesson.id, by=by)
+        await lessons.move(connection, product.id, lesson.id, by=by)
     return redirect(f"/admin/products/{product.id}/lessons")
 
 

@@ -21,6 +21,7 @@ from latchkey.store.products.sales_pages import SalesPage
 from web import billing, bodies
 from web.numbers import number
 from web.pages.admin.lookup import product_of
+from web.pages.admin.places import places_of
 from web.pages.admin.promotion_form import CODE
 from web.pages.admin.sales_block_forms import (
     KINDS,
@@ -53,7 +54,6 @@ def routes() -> list[Route]:
     return [
         Route(f"{base}/new/{{kind}}", new, methods=["GET", "POST"]),
         Route(f"{base}/new/{{kind}}/preview", preview, methods=["POST"]),
-        Route("/admin/products/{id}/sales-page/order", arrange, methods=["POST"]),
         Route(f"{base}/{{block}}", edit, methods=["GET", "POST"]),
         Route(f"{base}/{{block}}/move", move, methods=["POST"]),
         Route(f"{base}/{{block}}/delete", delete, methods=["GET", "POST"]),
@@ -130,24 +130,12 @@ async def preview(request: Request) -> Response:
 
 @admin_page
 async def move(request: Request) -> Response:
-    """Move a block up or down by one place."""
-    fields = await form(request)
-    do = text(fields, "do")
+    """Move a block up or down, by one place or by so many."""
+    by = places_of(await form(request))
     async with site_of(request).pool.acquire() as connection, connection.transaction():
         product, _, block = await _block_of(request, connection)
-        if do in ("up", "down"):
-            await sales_pages.move_block(connection, product.id, block.id, down=do == "down")
+        await sales_pages.move_block(connection, product.id, block.id, by=by)
     return redirect(f"/admin/products/{product.id}/sales-page#{block.id}")
-
-
-@admin_page
-async def arrange(request: Request) -> Response:
-    """Put all blocks in the order of the ids that the editor's script sends."""
-    order = text(await form(request), "order").split()
-    async with site_of(request).pool.acquire() as connection, connection.transaction():
-        product, _ = await _page_of(request, connection)
-        await sales_pages.arrange_blocks(connection, product.id, order)
-    return redirect(f"/admin/products/{product.id}/sales-page")
 
 
 @admin_page
