@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import defaultdict
 from dataclasses import dataclass, field
 
 import httpx
@@ -19,6 +20,7 @@ TIMEOUT_SECONDS = 10
 RETRIES = (2, 5, 15, 60, 300, 1800, 3600, 3600, 7200)
 """Seconds between the attempts of one delivery."""
 AT_ONCE = 32
+"""Deliveries to one endpoint. One that doesn't answer holds up only its own."""
 HEADERS = {
     "Content-Type": "application/json; charset=utf-8",
     "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
@@ -96,7 +98,9 @@ class Deliveries:
     faults: Faults = field(default_factory=Faults)
     _running: set[asyncio.Task[None]] = field(default_factory=set)
     _poster: Poster | None = None
-    _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    _slots: defaultdict[str, asyncio.Semaphore] = field(
+        default_factory=lambda: defaultdict(lambda: asyncio.Semaphore(AT_ONCE))
+    )
     _waiting: int = 0
 
     def set_faults(self, given: Json) -> None:
@@ -261,7 +265,7 @@ class Deliveries:
             "Stripe-Signature": self._signature(body, secrets, subject),
         }
         delivery["attempts"] += 1
-        async with self._slots:
+        async with self._slots[endpoint["id"]]:
             try:
                 url = endpoint.get("url") or endpoint["webhook_endpoint"]["url"]
                 status = await self._poster.post(url, body, headers)

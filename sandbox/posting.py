@@ -5,6 +5,8 @@ import asyncio
 import select
 import ssl
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import cast
@@ -15,6 +17,8 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 KEPT_SECONDS = 5
 """How long a connection that nobody uses stays open."""
+LONGEST_HEAD = 100_000
+"""Bytes of an answer up to the end of its headers, about as many as httpx reads."""
 _PLAIN_PORT = 80
 _EVERYWHERE = {"Accept": "*/*", "Accept-Encoding": "gzip, deflate", "Connection": "keep-alive"}
 """What httpx says, too."""
@@ -39,26 +43,24 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._parser = HttpResponseParser(self)
         self._answered: asyncio.Future[int] | None = None
-        self._timer: asyncio.TimerHandle
-        self._heard = 0.0
+        self._unheaded = 0
         self._headed = self._measured = False
         self.idle_since = 0.0
 
     async def post(self, request: bytes) -> int:
         """Send a request and wait for the status of its answer. Raises httpx's errors."""
         self._headed = self._measured = False
+        self._unheaded = 0
         self._answered = self._loop.create_future()
         self._transport.write(request)
-        self._heard = self._loop.time()
-        self._timer = self._loop.call_later(self._seconds, self._look)
         try:
-            return await self._answered
+            async with _within(self._seconds, httpx.ReadTimeout):
+                return await self._answered
         except BaseException:
             self.close()
             raise
         finally:
             self._answered = None
-            self._timer.cancel()
 
     def usable(self) -> bool:
         """Whether an idle connection can be used again: it is open, and nothing waits to be read,
@@ -73,14 +75,6 @@ class _Connection(asyncio.Protocol):
 
     def close(self) -> None:
         self._transport.close()
-
-    def _look(self) -> None:
-        """Give up if nothing was heard for too long, else look again then."""
-        left = self._heard + self._seconds - self._loop.time()
-        if left > 0:
-            self._timer = self._loop.call_later(left, self._look)
-        else:
-            self._fail(httpx.ReadTimeout(""))
 
     def _fail(self, error: Exception) -> None:
         if self._answered and not self._answered.done():
@@ -97,11 +91,14 @@ class _Connection(asyncio.Protocol):
         if self._answered is None or self._answered.done():
             self.close()
             return
-        self._heard = self._loop.time()
         try:
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade) as error:
             self._fail(httpx.RemoteProtocolError(str(error)))
+        if not self._headed:
+            self._unheaded += len(data)
+            if self._unheaded > LONGEST_HEAD:
+                self._fail(httpx.RemoteProtocolError("the answer's headers are too long"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         if exc is not None:
@@ -129,7 +126,8 @@ class _Connection(asyncio.Protocol):
 
 @dataclass
 class Poster:
-    """Posts, and keeps connections open for the next ones. Each step may take `seconds`."""
+    """Posts, and keeps connections open for the next ones. Connecting may take `seconds`,
+    and the whole answer as long: one that never ends would hold up others."""
 
     seconds: float
     _idle: dict[tuple[str, int], list[_Connection]] = field(default_factory=dict)
@@ -142,7 +140,8 @@ class Poster:
             self._targets[url] = target_of(url)
         target = self._targets[url]
         if target is None:
-            return (await self._client().post(url, content=body, headers=headers)).status_code
+            async with _within(2 * self.seconds, httpx.ReadTimeout):
+                return (await self._client().post(url, content=body, headers=headers)).status_code
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         head = f"{lines}Content-Length: {len(body)}\r\n\r\n".encode()
         connection = await self._connection(target)
@@ -169,12 +168,10 @@ class Poster:
                 return known
             known.close()
         try:
-            async with asyncio.timeout(self.seconds):
+            async with _within(self.seconds, httpx.ConnectTimeout):
                 _, made = await asyncio.get_running_loop().create_connection(
                     lambda: _Connection(self.seconds), target.host, target.port
                 )
-        except TimeoutError as error:
-            raise httpx.ConnectTimeout(str(error)) from error
         except OSError as error:
             raise httpx.ConnectError(str(error)) from error
         return made
@@ -183,6 +180,16 @@ class Poster:
         if self._other is None:
             self._other = httpx.AsyncClient(timeout=self.seconds, verify=_certificates())
         return self._other
+
+
+@asynccontextmanager
+async def _within(seconds: float, late: type[httpx.TimeoutException]) -> AsyncIterator[None]:
+    """Cut off what takes longer than so many seconds. Raises `late`."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise late("") from error
 
 
 def target_of(url: str) -> Target | None:

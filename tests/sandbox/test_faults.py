@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ import orjson
 import pytest
 import stripe as sdk
 
+from sandbox import delivery
 from sandbox.schema import Published
 from tests.harness import Json, Stripe, run_sandbox, until
 
@@ -96,6 +98,26 @@ async def test_delays_change_the_order(stripe: Stripe, receiver: Receiver) -> No
     got = [body["data"]["object"]["id"] for body in receiver.bodies()]
     assert sorted(got) == sorted(made)
     assert got != made
+
+
+async def test_an_endpoint_that_never_answers_holds_up_no_other(
+    stripe: Stripe, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "AT_ONCE", 1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/hook"
+        silenced = await listen(stripe, Receiver(url))
+        await listen(stripe, receiver)
+        for number in range(3):
+            await stripe.post("customers", email=f"held-{number}@fault.example")
+
+        async def arrived() -> bool:
+            return len(receiver.got) == 3
+
+        await until(arrived, "the other endpoint has heard of all")
+        tried = (await stripe.client.get("/_sandbox/deliveries")).json()["data"]
+        waiting = [one for one in tried if one["endpoint"] == silenced["id"]]
+        assert [one["error"] for one in waiting] == [None] * 3
 
 
 @pytest.mark.parametrize(
