@@ -21,6 +21,7 @@ from playwright.async_api import (
 from tests.browser.install import find
 from tests.conftest import FAILED
 from tests.harness import ADMIN, PASSWORD, Latchkey
+from tests.npm.install import MODULES
 
 MILLISECONDS = 60_000
 """How long a page may take: only what fails takes as long."""
@@ -139,6 +140,14 @@ async def page(open_page: OpenPage, request: pytest.FixtureRequest) -> AsyncIter
     if FAILED not in request.node.stash:
         await made.close()
     assert complaints == []
+
+
+@pytest.fixture
+def axe() -> str:
+    """The script that judges how accessible a page is."""
+    path = MODULES / "axe-core" / "axe.min.js"
+    assert path.exists(), "nothing from npm: run `python -m tests.npm.install`"
+    return path.read_text()
 
 
 async def follow(clicked: Locator) -> None:

@@ -1,21 +1,25 @@
 """Admin pages in a browser: the rehearsal, dialogs, live progress, the menu on a phone."""
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Page, expect
 
+from latchkey import sandbox_exit
 from tests.browser.conftest import OpenPage, follow, press, sign_in
+from tests.browser.test_crawl import Crawl
 from tests.harness import Latchkey, Stripe, run_latchkey
 
 pytestmark = [pytest.mark.anyio, pytest.mark.browser]
 
 
-async def test_the_rehearsal_ticks_itself_off(
-    dsn: str, temporal_address: str, stripe: Stripe, page: Page
+async def test_the_rehearsal_ticks_itself_off_and_can_be_left(
+    dsn: str, temporal_address: str, stripe: Stripe, page: Page, axe: str, tmp_path: Path
 ) -> None:
-    """With the sandbox, the dashboard shows a guide that follows what happens."""
-    sandbox = {"LATCHKEY_SANDBOX_URL": stripe.url}
+    """With the sandbox, the dashboard shows a guide that follows what happens, and a way out."""
+    way_out = str(sandbox_exit.request_file(tmp_path))
+    sandbox = {"LATCHKEY_SANDBOX_URL": stripe.url, "LATCHKEY_SANDBOX_EXIT": way_out}
     async with run_latchkey(dsn, temporal_address, stripe, **sandbox) as rehearsed:
         await sign_in(page, rehearsed)
         steps = page.locator("#steps")
@@ -40,6 +44,18 @@ async def test_the_rehearsal_ticks_itself_off(
         await rehearsed.has(product, "try@rehearsal.example", access=False)
         await expect(steps).to_contain_text("5 of 5 done")
         await expect(steps).to_contain_text("That's everything.")
+
+        bar = page.get_by_role("note").filter(has_text="Rehearsal")
+        await follow(bar.get_by_role("link", name="Leave the sandbox", exact=True))
+        looks = Crawl(rehearsed, page, axe)
+        await looks.judge("/admin/sandbox")
+        await press(page, "Leave the sandbox")
+        await expect(
+            page.get_by_role("heading", name="Leaving the sandbox", exact=True)
+        ).to_be_visible()
+        assert sandbox_exit.asked(tmp_path)
+        await looks.judge("/admin/sandbox/leave")
+        assert looks.problems == []
 
 
 async def test_the_stripe_settings_are_a_dialog(shared: Latchkey, page: Page) -> None:

@@ -15,7 +15,6 @@ from latchkey import signin_links
 from tests.browser.conftest import OpenPage, press, sign_in
 from tests.browser.world import World, furnish
 from tests.harness import SECRETS, Latchkey
-from tests.npm.install import MODULES
 from web import pages
 
 pytestmark = [pytest.mark.anyio, pytest.mark.browser, pytest.mark.slow, pytest.mark.longest]
@@ -104,11 +103,11 @@ class Crawl:
             await self.page.eval_on_selector_all("a[download]", "all => all.map((a) => a.href)")
         )
         if not again:
-            await self._judge(kind_of(address))
+            await self.judge(kind_of(address))
         ours = [urljoin(self.site.url, link).partition("#")[0] for link in links]
         return [link for link in ours if link.startswith(self.site.url)]
 
-    async def _judge(self, kind: str) -> None:
+    async def judge(self, kind: str) -> None:
         """Check the current page at both widths and in both colour schemes. It begins with the
         width that the page has: laying it out again takes as long as running a few of axe's rules.
         """
@@ -175,13 +174,6 @@ async def world(site: Latchkey) -> World:
     return await furnish(site)
 
 
-@pytest.fixture
-def axe() -> str:
-    path = MODULES / "axe-core" / "axe.min.js"
-    assert path.exists(), "nothing from npm: run `python -m tests.npm.install`"
-    return path.read_text()
-
-
 async def as_user(page: Page, site: Latchkey, user: int) -> None:
     """Sign in as anybody."""
     link = signin_links.sign(user, f"crawl-{user}", secrets=SECRETS)
@@ -224,7 +216,7 @@ async def test_every_page_of_every_role(
             await page.goto(f"{site.url}/admin")
             await page.evaluate(DAMAGE)
             doubtful = Crawl(site, page, axe)
-            await doubtful._judge("/admin")
+            await doubtful.judge("/admin")
             seen = [line for line in doubtful.problems if "color-contrast" in line]
             assert len(seen) == 4, "axe sees nothing"
             assert sum("in the dark" in line for line in seen) == 2
