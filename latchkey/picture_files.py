@@ -4,7 +4,6 @@ import asyncio
 import os
 import secrets
 import shutil
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
@@ -97,16 +96,20 @@ class FolderPictures:
         return [path.name for path in folder.iterdir()] if folder.is_dir() else []
 
     def _write(self, digest: str, files: Mapping[str, bytes]) -> None:
-        """Each file appears whole: nobody ever reads half of it, even after a crash."""
+        """Each file appears whole: nobody ever reads half of it, even after a crash. Raises
+        `OSError` where the folder is full or away."""
         folder = self._folder(digest)
         folder.mkdir(parents=True, exist_ok=True)
         for file, body in files.items():
-            descriptor, path = tempfile.mkstemp(dir=folder)
-            with os.fdopen(descriptor, "wb") as half:
-                half.write(body)
-                half.flush()
-                os.fsync(half.fileno())
-            Path(path).replace(folder / file)
+            path = folder / f".{secrets.token_hex(8)}"
+            try:
+                with path.open("xb") as half:
+                    half.write(body)
+                    half.flush()
+                    os.fsync(half.fileno())
+                path.replace(folder / file)
+            finally:
+                path.unlink(missing_ok=True)
 
 
 class BucketPictures:

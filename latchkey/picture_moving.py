@@ -1,6 +1,7 @@
 """`latchkey move-pictures`: uploaded pictures go from one place to another while the site runs."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from latchkey.picture_files import PictureFiles, picture_files
 from latchkey.rules.pictures import PictureName
@@ -41,9 +42,8 @@ async def move(
             copied += bool(missing)
             there += bool(present and not missing)
             nowhere += not (theirs or present)
-            if delete and theirs:
-                await source.drop(connection, digest)
-                deleted += 1
+        if delete:
+            deleted += await _delete(pool, source, target, digest)
     return Moved(copied, there, nowhere, deleted)
 
 
@@ -61,6 +61,19 @@ async def _copy(
         assert body is not None, "it was listed, and the row's lock keeps it"
         files[name.file] = body
     await target.put(connection, names[0].digest, files)
+
+
+async def _delete(pool: Pool, source: PictureFiles, target: PictureFiles, digest: str) -> bool:
+    """Delete a picture at the source if the target has all its files; whether it did. The copy has
+    been committed: a folder or a bucket deletes at once, whatever becomes of a transaction."""
+    async with pool.acquire() as connection, connection.transaction():
+        if not await pictures.lock(connection, digest):
+            return False
+        theirs = await source.names(connection, digest)
+        if not theirs or not {*theirs} <= {*await target.names(connection, digest)}:
+            return False
+        await source.drop(connection, digest)
+        return True
 
 
 async def move_between(
@@ -89,4 +102,8 @@ async def move_between(
 
 
 def _same(one: str, other: str) -> bool:
+    """Whether two places are one. A folder can have several names: by links, mounts and `..`."""
+    folders = Path(one), Path(other)
+    if all(folder.is_absolute() and folder.exists() for folder in folders):
+        return folders[0].samefile(folders[1])
     return one.rstrip("/") == other.rstrip("/")

@@ -81,12 +81,12 @@ class PictureReader:
 
 async def keep(pool: Pool, files: PictureFiles, picture: Picture) -> str:
     """Keep a picture; returns its address. What nothing refers to is collected after a day. Raises
-    `PictureError` where the bucket can't be written to."""
+    `PictureError` where the folder or the bucket can't be written to."""
     try:
         async with pool.acquire() as connection, connection.transaction():
             await pictures.keep(connection, picture.digest)
             await files.put(connection, picture.digest, picture.files)
-    except S3Error as error:
+    except (S3Error, OSError) as error:
         log.error("picture can't be kept", error=str(error))
         raise PictureError(_NOT_KEPT) from error
     return picture.address

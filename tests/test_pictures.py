@@ -4,11 +4,12 @@ import asyncio
 import hashlib
 import struct
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
+import asyncpg
 import pytest
 from httpx import ASGITransport, AsyncClient
 from PIL import Image, ImageCms
@@ -27,7 +28,7 @@ from latchkey.picture_moving import Moved, move, move_between
 from latchkey.pictures import MOST_BYTES, Picture, PictureError, PictureReader
 from latchkey.rules.pictures import SIZES, PictureName, PictureUse, of_address
 from latchkey.settings import Settings, SettingsError
-from latchkey.store.pool import Pool
+from latchkey.store.pool import Connection, Pool
 from tests.bucket import BucketServer, bucket_server
 from tests.images import opened, picture
 from web import pictures as served
@@ -303,6 +304,27 @@ async def test_what_is_uploaded_again_while_it_is_collected_stays(
     assert await files.get(pool, name) is not None
 
 
+async def test_what_a_folder_cannot_take_is_refused_with_a_sentence(
+    pool: Pool, tmp_path: Path
+) -> None:
+    made = await read(picture(size=(6, 4)))
+    taken = tmp_path / made.digest[:2] / made.digest / next(iter(made.files))
+    taken.mkdir(parents=True)
+    with pytest.raises(PictureError, match="can't be stored at the moment"):
+        await pictures.keep(pool, FolderPictures(tmp_path), made)
+    assert [*taken.parent.iterdir()] == [taken], "no half of a file is left"
+    assert await pool.fetchval("select count(*) from pictures") == 0
+
+
+async def test_files_in_a_folder_are_as_the_umask_has_it(pool: Pool, tmp_path: Path) -> None:
+    """Whoever backs up the folder reads them, or another user that the site runs as later."""
+    name = await kept(pool, FolderPictures(tmp_path), 6)
+    usual = tmp_path / "usual"
+    usual.touch()
+    (made,) = (tmp_path / name.digest[:2] / name.digest).iterdir()
+    assert made.stat().st_mode == usual.stat().st_mode
+
+
 async def test_what_was_kept_in_the_database_is_still_served(
     pool: Pool, files: PictureFiles
 ) -> None:
@@ -400,9 +422,44 @@ async def test_the_command_copies_and_then_deletes(pool: Pool, dsn: str, tmp_pat
     assert await FolderPictures(tmp_path).get(pool, name) is not None
 
 
+async def test_nothing_is_deleted_before_its_copy_is_committed(pool: Pool, tmp_path: Path) -> None:
+    name = await kept(pool, FolderPictures(tmp_path), 8)
+    await pool.execute(
+        """
+        create function refuse() returns trigger language plpgsql as $$
+        begin raise 'no room'; end $$;
+        create constraint trigger refuse after insert on picture_files
+        deferrable initially deferred for each row execute function refuse()
+        """
+    )
+    with pytest.raises(asyncpg.RaiseError):
+        await move(pool, FolderPictures(tmp_path), DatabasePictures(), delete=True)
+    assert await FolderPictures(tmp_path).get(pool, name) is not None
+
+
+async def test_nothing_is_deleted_that_the_other_place_does_not_list(
+    pool: Pool, tmp_path: Path
+) -> None:
+    class Forgetful(FolderPictures):
+        async def put(
+            self, connection: Connection, digest: str, files: Mapping[str, bytes]
+        ) -> None:
+            """As a bucket whose rules delete what is new."""
+
+    name = await kept(pool, DatabasePictures(), 8)
+    done = await move(pool, DatabasePictures(), Forgetful(tmp_path), delete=True)
+    assert done == Moved(copied=1)
+    assert await DatabasePictures().get(pool, name) is not None
+
+
 async def test_pictures_in_use_are_not_deleted(tmp_path: Path) -> None:
     settings = Settings(_env_file=None, LATCHKEY_PICTURES=str(tmp_path))  # type: ignore[call-arg]
+    link, other = tmp_path / "link", tmp_path / "other"
+    link.symlink_to(tmp_path)
+    other.mkdir()
     for source, target, says in (
+        (f"{link}", str(other), f"set LATCHKEY_PICTURES to {other}"),
+        (f"{other}", f"{link}/other/../other", "the same place"),
         (f"{tmp_path}/", "postgres", "set LATCHKEY_PICTURES to postgres"),
         ("postgres", "postgres", "the same place"),
         ("s3://site-pictures", "s3://site-pictures/", "the same place"),
