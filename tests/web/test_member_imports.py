@@ -19,6 +19,7 @@ from tests.harness import PATIENCE, Latchkey, until
 from tests.web.pages import Visitor, user, visit
 from tests.web.test_admin_users import shown, words
 from web import imported_files
+from web.api.cursors import cursor
 
 pytestmark = pytest.mark.anyio
 
@@ -278,13 +279,18 @@ async def test_programs_import_members_as_the_pages_do(shared: Latchkey) -> None
     rest = await shared.call("GET", f"{here}/lines?outcome=refused&after={refused['next']}")
     assert [(row["line"], row["column"]) for row in rest["data"]] == [(5, "State")]
     assert rest["next"] is None
+    assert (await shared.call("GET", f"{here}/lines?after={cursor(10**12)}"))["data"] == []
 
     count = "select count(*) from users where email like '%@program.example'"
     assert await shared.pool.fetchval(count) == 0
     stale = await shared.call("POST", f"{here}/start", 409, json={"preview": ready["preview"] + 1})
     assert stale["code"] == "not_ready"
     start = {"preview": ready["preview"]}
-    assert (await shared.call("POST", f"{here}/start", 202, json=start))["state"] == "running"
+    clicks = await asyncio.gather(*(shared.api.post(f"{here}/start", json=start) for _ in range(3)))
+    assert sorted(click.status_code for click in clicks) == [202, 409, 409]
+    assert {click.json().get("state") for click in clicks} == {"running", None}
+    late = [click.json()["detail"] for click in clicks if click.status_code == 409]
+    assert all(said.startswith(("the import is running", "the import is done")) for said in late)
     await worked(shared, here)
     done = await shared.call("GET", here)
     assert (done["state"], done["worked"]) == ("done", 4)
@@ -299,6 +305,7 @@ async def test_programs_import_members_as_the_pages_do(shared: Latchkey) -> None
     async with visit(shared) as admin:
         await admin.sign_in()
         assert "from-a-program.csv" in await shown(admin, f"{IMPORT}/{made['id']}")
+        await admin.get(f"{IMPORT}/{made['id']}/lines?after={10**12}")
 
 
 @pytest.mark.parametrize(

@@ -244,7 +244,7 @@ async def start_import(call: Call) -> MemberImport:
     with `not_ready` if the import isn't `ready`, or has another preview.
     """
     async with call.site.changing() as connection:
-        found = await _found(connection, call.path["id"])
+        found = await _found(connection, call.path["id"], lock=True)
         try:
             if found.run != call.body.preview:
                 raise WrongStepError
@@ -258,7 +258,7 @@ async def start_import(call: Call) -> MemberImport:
 async def delete_import(call: Call) -> None:
     """Delete an import that hasn't been started, with its lines."""
     async with call.site.pool.acquire() as connection, connection.transaction():
-        found = await _found(connection, call.path["id"])
+        found = await _found(connection, call.path["id"], lock=True)
         try:
             await member_imports.remove(connection, found.id)
         except WrongStepError:
@@ -269,8 +269,10 @@ def _not_ready(state: str) -> ApiError:
     return ApiError(409, "not_ready", f"the import is {state}: get it again to see what is next")
 
 
-async def _found(connection: Connection, import_id: str) -> member_imports.MemberImport:
-    found = await member_imports.find(connection, import_id)
+async def _found(
+    connection: Connection, import_id: str, *, lock: bool = False
+) -> member_imports.MemberImport:
+    found = await member_imports.find(connection, import_id, lock=lock)
     if found is None:
         raise not_found("import", import_id)
     return found

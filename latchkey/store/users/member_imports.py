@@ -466,7 +466,7 @@ async def lines(
           from member_import_lines l
           left join users u on u.email_key = l.email_key
           left join user_addresses a on a.email_key = l.email_key
-         where l.import_id = $1 and l.line > $2 and l.outcome is not null
+         where l.import_id = $1 and l.line > $2::bigint and l.outcome is not null
            and ($3::text is null or l.outcome = $3) and ($4::text is null or l.stripe_match = $4)
          order by l.line limit $5
         """,
