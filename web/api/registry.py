@@ -44,6 +44,10 @@ GIVEN_UP = 3
 DEEPEST = 50
 """How many lists and objects of a body may lie within each other."""
 
+MOST_VALUES = 50_000
+"""How many values a body may have in all its lists and objects. To go through more of them would
+hold up everybody else."""
+
 log = structlog.get_logger("api")
 
 
@@ -362,9 +366,25 @@ async def _read(request: Request) -> bytes:
 
 def _json(raw: bytes) -> Any:
     try:
-        return orjson.loads(raw) if raw.strip() else {}
+        given = orjson.loads(raw) if raw.strip() else {}
     except orjson.JSONDecodeError as error:
         raise ApiError(400, "malformed", f"the body isn't valid JSON: {error}") from None
+    if len(raw) > MOST_VALUES:  # each takes a byte at least
+        _check_values(given)
+    return given
+
+
+def _check_values(given: Any) -> None:
+    """Raises a 400 `ApiError` for JSON with more values than any call takes."""
+    values = 0
+    todo: list[list[Any] | dict[str, Any]] = [[given]]
+    while todo:
+        part = todo.pop()
+        inside = part.values() if isinstance(part, dict) else part
+        values += len(inside)
+        if values > MOST_VALUES:
+            raise ApiError(400, "malformed", f"the body has more than {MOST_VALUES:,} values")
+        todo += [value for value in inside if isinstance(value, dict | list)]
 
 
 def _whole(given: Any, depth: int = 0) -> Any:
