@@ -261,7 +261,11 @@ async def test_programs_import_members_as_the_pages_do(shared: Latchkey) -> None
         "plans": [{"plan": "Silver", "product": "moved-silver"}, {"plan": "Free", "product": None}],
         "statuses": [{"status": "Napping", "meaning": "goes_on"}],
     }
-    made = await shared.call("POST", "/member-imports", 202, json=body)
+    key = {"Idempotency-Key": uuid4().hex}
+    made, again = [
+        await shared.call("POST", "/member-imports", 202, json=body, headers=key) for _ in range(2)
+    ]
+    assert again == made, "whoever got no answer may ask again"
     assert (made["state"], made["lines"], made["file_name"]) == ("checking", 4, body["file_name"])
     here = f"/member-imports/{made['id']}"
     await worked(shared, here)
@@ -299,9 +303,9 @@ async def test_programs_import_members_as_the_pages_do(shared: Latchkey) -> None
     await shared.has(silver, "ann@program.example")
     mailed = "select count(*) from mails where data ->> 'bulk' = $1"
     assert await shared.pool.fetchval(mailed, made["id"]) == 0
-    again = await shared.call("POST", f"{here}/start", 409, json=start)
+    twice = await shared.call("POST", f"{here}/start", 409, json=start)
     kept = await shared.call("DELETE", here, 409)
-    assert again["code"] == kept["code"] == "not_ready"
+    assert twice["code"] == kept["code"] == "not_ready"
     async with visit(shared) as admin:
         await admin.sign_in()
         assert "from-a-program.csv" in await shown(admin, f"{IMPORT}/{made['id']}")

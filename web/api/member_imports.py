@@ -140,6 +140,7 @@ class Lines(Paging):
     answer=MemberImport,
     status=202,
     most=bodies.CSV_FILE,
+    stores=True,
 )
 async def preview_import(call: Call) -> MemberImport:
     """Have a file of members checked. Nobody gets anything yet.

@@ -168,7 +168,7 @@ def _parameters(declared: Endpoint) -> list[Json]:
         found.append(
             {"name": name, "in": "query", "required": required, "schema": _in_a_query(part)}
         )
-    if declared.method == "POST" and declared.action is not None:
+    if declared.keeps_answer:
         found.append(
             {
                 "name": "Idempotency-Key",

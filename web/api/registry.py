@@ -101,6 +101,7 @@ class Endpoint:
     do: Do
     scope: TokenScope
     most: int = bodies.MOST
+    stores: bool = False
 
     @cached_property
     def name(self) -> str:
@@ -111,6 +112,11 @@ class Endpoint:
         """What the call is in the audit log. Raises `LookupError` for a call that changes
         something and isn't listed in `web.audit_actions`."""
         return None if self.method == "GET" else call_action(self.name)
+
+    @property
+    def keeps_answer(self) -> bool:
+        """Whether a request that comes again with its idempotency key gets the same answer."""
+        return self.method == "POST" and (self.action is not None or self.stores)
 
 
 ENDPOINTS: list[Endpoint] = []
@@ -126,11 +132,13 @@ def endpoint(
     status: int = 200,
     scope: TokenScope | None = None,
     most: int = bodies.MOST,
+    stores: bool = False,
 ) -> Callable[[Do], Do]:
     """Declare a call. The first line of its docstring becomes the summary in OpenAPI.
 
     `scope` is what a token needs for it: by default `read` to get something, otherwise `write`. The
-    body may have up to `most` bytes.
+    body may have up to `most` bytes. A call that `stores` something is carried out once for an
+    idempotency key, as those are that have a line in the audit log.
     """
     needed = scope or (TokenScope.READ if method == "GET" else TokenScope.WRITE)
 
@@ -138,7 +146,18 @@ def endpoint(
         text = inspect.getdoc(do) or ""
         summary, _, rest = text.partition("\n")
         made = Endpoint(
-            method, path, summary, rest.strip(), query, body, answer, status, do, needed, most
+            method,
+            path,
+            summary,
+            rest.strip(),
+            query,
+            body,
+            answer,
+            status,
+            do,
+            needed,
+            most,
+            stores,
         )
         ENDPOINTS.append(made)
         return do
@@ -252,9 +271,7 @@ async def _run(
     if declared.body is not None:
         body = _checked(declared.body, _whole(_json(raw)), "body", strict=True)
     call = Call(site, caller.id, request.path_params, query, body, draft)
-    if declared.method != "POST" or draft is None:
-        return await _do(declared, call)
-    key = request.headers.get("idempotency-key")
+    key = request.headers.get("idempotency-key") if declared.keeps_answer else None
     if key is None:
         return await _do(declared, call)
     return await _once(declared, call, key, request.url.path.encode() + b"\0" + raw)

@@ -6083,7 +6083,10 @@ export interface operations {
     post_member_imports: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description requests with the same key get the same answer for a day */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };

@@ -1,6 +1,6 @@
 """A method for each call of the JSON API. Written by `make clients`; don't edit it by hand.
 
-Made from d33c3b262c27945311202310dd1d8696679ae9e9782e894d3ba7ca5b20a410e4
+Made from a86fe35b181d7cc709ff5ce903147aef4f982f687cca11fd01239612202c1dbe
 """
 
 from abc import ABC, abstractmethod
@@ -568,9 +568,13 @@ class SyncCalls(ABC):
         )
         return found
 
-    def post_member_imports(self, body: types.NewMemberImport) -> types.MemberImport:
+    def post_member_imports(
+        self, body: types.NewMemberImport, *, idempotency_key: str | None = None
+    ) -> types.MemberImport:
         """Have a file of members checked. Nobody gets anything yet."""
-        found: types.MemberImport = self._call("POST", "/member-imports", body=body)
+        found: types.MemberImport = self._call(
+            "POST", "/member-imports", body=body, idempotency_key=idempotency_key
+        )
         return found
 
     def get_member_import(self, id: str | int) -> types.MemberImport:
@@ -1487,9 +1491,13 @@ class AsyncCalls(ABC):
         )
         return found
 
-    async def post_member_imports(self, body: types.NewMemberImport) -> types.MemberImport:
+    async def post_member_imports(
+        self, body: types.NewMemberImport, *, idempotency_key: str | None = None
+    ) -> types.MemberImport:
         """Have a file of members checked. Nobody gets anything yet."""
-        found: types.MemberImport = await self._call("POST", "/member-imports", body=body)
+        found: types.MemberImport = await self._call(
+            "POST", "/member-imports", body=body, idempotency_key=idempotency_key
+        )
         return found
 
     async def get_member_import(self, id: str | int) -> types.MemberImport:
