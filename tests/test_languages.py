@@ -69,6 +69,12 @@ def test_translations_keep_what_the_source_fills_in_and_its_markup(
             assert "%(count)s" in forms(message.string)[-1], message.id
 
 
+def test_french_keeps_its_marks_on_the_line_of_their_word() -> None:
+    for message in messages.translated(LANGUAGES["fr"]):
+        for text in forms(message.string) if message.id else ():
+            assert not re.search(" [:;!?»]", text), text
+
+
 @pytest.mark.parametrize(
     ("header", "found"),
     [
