@@ -76,11 +76,11 @@ async def serving(site: Latchkey, slug: str, host: str, html: str = PAGE) -> Asy
     await task
 
 
-async def sold(site: Latchkey, slug: str) -> str:
+async def sold(site: Latchkey, slug: str, name: str = "Lesson") -> str:
     """A product that is sold; its id."""
-    stripe_product = await site.stripe.product("Lesson")
+    stripe_product = await site.stripe.product(name)
     price = await site.stripe.price(stripe_product, 2900, every=None)
-    product = await site.product("Lesson", slug=slug)
+    product = await site.product(name, slug=slug)
     await site.link(product, stripe_product)
     body = {"enabled": True, "price": price, "payment_link": False}
     await site.call("PUT", f"/products/{product}/checkout", json=body)
@@ -144,8 +144,8 @@ async def test_a_page_elsewhere_learns_what_its_visitor_has(
 async def test_buttons_speak_the_language_of_their_place_or_of_their_visitor(
     shared: Latchkey, open_page: OpenPage
 ) -> None:
-    slug = f"lesson-{uuid4().hex[:8]}"
-    await sold(shared, slug)
+    slug, name = f"lesson-{uuid4().hex[:8]}", "A$$ {price} $&"
+    await sold(shared, slug, name)
     page = await open_page(locale="pt-PT")
     async with serving(shared, slug, "localhost", IN_LANGUAGES) as address:
         await page.goto(address)
@@ -154,11 +154,12 @@ async def test_buttons_speak_the_language_of_their_place_or_of_their_visitor(
             await expect(page.locator(f"{place} .latchkey-buy")).to_have_text(buy)
             await expect(page.locator(f"{place} .latchkey-sign-in")).to_have_text(sign_in)
 
-        await says("#browser", "Comprar Lesson: US$\xa029,00 uma vez", "Já comprou? Entrar")
-        arabic_buy = re.compile("^شراء Lesson: .*29.00.* مرة واحدة$")
+        await says("#browser", f"Comprar {name}: US$\xa029,00 uma vez", "Já comprou? Entrar")
+        arabic_buy = re.compile(f"^شراء {re.escape(name)}: .*29.00.* مرة واحدة$")
         await says("[lang=ar]", arabic_buy, "هل اشتريته من قبل؟ سجّل الدخول")
-        await says("[lang=fr]", "Lesson kaufen: 29,00\xa0$ einmalig", "Schon gekauft? Anmelden")
-        await says("[lang=ja]", re.compile("^Lessonを購入：.*29"), "すでに購入済みですか？ログイン")
+        await says("[lang=fr]", f"{name} kaufen: 29,00\xa0$ einmalig", "Schon gekauft? Anmelden")
+        japanese_buy = re.compile(f"^{re.escape(name)}を購入：.*29")
+        await says("[lang=ja]", japanese_buy, "すでに購入済みですか？ログイン")
         await says("#own", "Join", "Já comprou? Entrar")
         arabic = page.locator("[lang=ar] .latchkey-buy")
         assert await arabic.evaluate("link => link.matches(':dir(rtl)')")

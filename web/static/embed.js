@@ -98,8 +98,8 @@
     const shown = await priceOf(slug, language);
     const box = document.createElement("span");
     box.className = "latchkey";
-    const fill = (text) =>
-      text.replaceAll("{name}", shown?.name ?? slug).replaceAll("{price}", shown?.price ?? "");
+    const values = { "{name}": shown?.name ?? slug, "{price}": shown?.price ?? "" };
+    const fill = (text) => text.replace(/\{name\}|\{price\}/g, (place) => values[place]);
     if (found?.access[slug]) {
       const target = shown?.open ?? `${site}/products/${slug}`;
       box.append(link("latchkey-open", target, open, toOpen, language, fill));
