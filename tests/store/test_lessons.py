@@ -91,6 +91,26 @@ async def test_lessons_keep_the_order_that_they_are_given(pool: Pool) -> None:
         assert await lessons.update(connection, other, made[0], {"title": "Mine"}) is None
 
 
+async def test_several_people_order_and_add_lessons_at_once(pool: Pool) -> None:
+    async with pool.acquire() as connection, connection.transaction():
+        product, made = await course(connection, 0, 0, 0, 0)
+
+    async def move(lesson: str, by: int) -> None:
+        async with pool.acquire() as connection, connection.transaction():
+            await lessons.move(connection, product, lesson, by=by)
+
+    async def add(number: int) -> None:
+        async with pool.acquire() as connection, connection.transaction():
+            await lessons.create(
+                connection, product, lesson_id=lessons.new_id(), title=f"Lesson {number}"
+            )
+
+    changes = [move(made[0], 3), move(made[3], -2), move(made[1], 2), *map(add, (5, 6, 7))]
+    await asyncio.gather(*changes)
+    rows = await pool.fetch("select position from lessons where product_id = $1", product)
+    assert len({row["position"] for row in rows}) == 7, "each has a place of its own"
+
+
 async def test_a_form_sent_twice_makes_one_lesson(pool: Pool) -> None:
     async with pool.acquire() as connection, connection.transaction():
         product, _ = await course(connection)

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from latchkey import references
+from latchkey.store.feed import mails as outbox
 from latchkey.vault import Vault
 from tests.digest import at_rest
 from tests.harness import SECRETS, Latchkey, until
@@ -720,13 +721,12 @@ async def test_the_success_page_does_not_wait_for_the_event(site: Latchkey) -> N
         await site.call("PATCH", f"/products/{product}", json={"access_mail": False})
         session = await opened(site, url)
         await site.stripe.pay(session, "quiet@checkout.example")
+        stranger.client.headers["accept-language"] = "ja"
         for _ in range(2):
             await comes_back(stranger, session)
-        mails = await site.pool.fetch(
-            "select m.kind from mails m join users u on u.id = m.user_id where u.email = $1",
-            "quiet@checkout.example",
-        )
-        assert [row["kind"] for row in mails] == ["sign_in"]
+        async with site.pool.acquire() as connection:
+            [mail] = await outbox.listed(connection, search="quiet@checkout.example")
+        assert (mail.kind, mail.language) == ("sign_in", "ja")
         assert "a different account" in (await _as_other(site, session)).text
 
 
