@@ -1298,7 +1298,9 @@ CREATE TABLE member_import_lines (
     problem text,
     stripe_match text,
     is_new boolean,
-    grant_id bigint
+    grant_id bigint,
+    undo text,
+    account text
 );
 
 CREATE TABLE member_imports (
@@ -1324,7 +1326,12 @@ CREATE TABLE member_imports (
     finished_at timestamp with time zone,
     mailed_at timestamp with time zone,
     forgotten_at timestamp with time zone,
-    CONSTRAINT member_imports_state_check CHECK ((state = ANY (ARRAY['columns'::text, 'plans'::text, 'checking'::text, 'ready'::text, 'running'::text, 'done'::text, 'mailing'::text])))
+    undo_accounts boolean DEFAULT false NOT NULL,
+    undone_by bigint,
+    undo_started_at timestamp with time zone,
+    undone_at timestamp with time zone,
+    undo_figures jsonb,
+    CONSTRAINT member_imports_state_check CHECK ((state = ANY (ARRAY['columns'::text, 'plans'::text, 'checking'::text, 'ready'::text, 'running'::text, 'done'::text, 'mailing'::text, 'undoing'::text, 'deleting'::text, 'undone'::text])))
 );
 
 CREATE TABLE merge_requests (
@@ -3234,6 +3241,9 @@ ALTER TABLE ONLY member_import_lines
 
 ALTER TABLE ONLY member_imports
     ADD CONSTRAINT member_imports_created_by_fkey FOREIGN KEY (created_by) REFERENCES users(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY member_imports
+    ADD CONSTRAINT member_imports_undone_by_fkey FOREIGN KEY (undone_by) REFERENCES users(id) ON DELETE SET NULL;
 
 ALTER TABLE ONLY merge_requests
     ADD CONSTRAINT merge_requests_asked_by_fkey FOREIGN KEY (asked_by) REFERENCES users(id) ON DELETE SET NULL;

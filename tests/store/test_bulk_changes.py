@@ -21,7 +21,7 @@ from web.wording.labels import line_people
 
 pytestmark = pytest.mark.anyio
 
-NOBODY = {"granted": 0, "changed": 0, "ended": 0, "created": 0}
+NOBODY = {"granted": 0, "changed": 0, "ended": 0, "created": 0, "deleted": 0}
 
 
 def people(*names: str, reason: str | None = None) -> list[ComplimentaryGrant]:

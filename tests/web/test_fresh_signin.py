@@ -49,6 +49,7 @@ FRESH = {
     "/admin/communities/{id}/remove": "/admin/communities/{id}/remove",
     "/admin/tokens": "/admin/tokens",
     "/admin/tokens/{id}/revoke": "/admin/tokens/{id}/revoke",
+    "/admin/users/import/{id}/undo": "/admin/users/import/{id}/undo",
     "/admin/users/{id}/erase": "/admin/users/{id}/erase",
     "/admin/webhooks/new": "/admin/webhooks/new",
     "/admin/webhooks/{id}/change": "/admin/webhooks/{id}/change",

@@ -312,6 +312,106 @@ async def test_programs_import_members_as_the_pages_do(shared: Latchkey) -> None
         await admin.get(f"{IMPORT}/{made['id']}/lines?after={10**12}")
 
 
+async def test_an_import_is_undone_as_its_preview_says(shared: Latchkey) -> None:
+    gold = await shared.product("Undone gold")
+    await user(shared, "known@undo.example")
+    text = "Email\nnew@undo.example\nknown@undo.example\nseen@undo.example\n"
+    async with visit(shared) as admin:
+        await admin.sign_in()
+        here = await pasted(admin, text)
+        await previewed(shared, admin, here, **{"plan-0": gold})
+        early = await admin.client.get(f"{here}/undo")
+        assert early.headers["location"] == f"{here}?done=import-elsewhere"
+        await admin.send(here, f"{here}/start", run=await run_of(admin, here))
+        await worked(shared, here)
+        await admin.get(f"{here}/undone.csv", 404)
+        seen = "update users set last_seen_at = now() where email = 'seen@undo.example'"
+        await shared.pool.execute(seen)
+        assert "Undo this import" in await shown(admin, here)
+        page = await shown(admin, f"{here}/undo")
+        assert "3 people lose access." in page
+        assert "Undone gold 3 0 0" in page
+        assert "Also delete 1 account that nobody used" in page
+        stale = await admin.send(f"{here}/undo", shown="0", accounts="yes")
+        assert stale.headers["location"] == f"{here}/undo?done=import-undo-stale"
+        found = re.search(r'name="shown" value="(\w+)"', (await admin.get(f"{here}/undo")).text)
+        assert found
+        both = [
+            await admin.send(f"{here}/undo", shown=found[1], accounts="yes"),
+            await admin.send(IMPORT, f"{here}/undo", shown=found[1], accounts="yes"),
+        ]
+        assert [answer.headers["location"] for answer in both] == [
+            here,
+            f"{here}?done=import-elsewhere",
+        ]
+        await worked(shared, here)
+        page = await shown(admin, here)
+        assert "Access is taken back The import gave it, and it is still as it was given. 3" in page
+        assert "Deleted Nothing happened in the account since. 1" in page
+        assert "Undo this import" not in page
+        assert "Undone" in await shown(admin, IMPORT)
+        csv_text = (await admin.get(f"{here}/undone.csv")).text
+        rows = [[*row[:3], row[4], row[6]] for row in csv.reader(io.StringIO(csv_text))]
+        assert rows[1:] == [
+            ["2", "", "Undone gold", "Access is taken back", "Deleted"],
+            ["3", "known@undo.example", "Undone gold", "Access is taken back", ""],
+            ["4", "seen@undo.example", "Undone gold", "Access is taken back", "Stays"],
+        ]
+        for name in ("known", "seen"):
+            await shared.has(gold, f"{name}@undo.example", access=False)
+        undone = here.rpartition("/")[2].replace("imp_", "undo_")
+        feed = await shown(admin, f"/admin/activity?q={undone}")
+        assert "Complimentary access was taken back 3 times. 1 account was deleted." in feed
+        assert "Access ended" in feed
+        why = await shown(admin, "/admin/audit?action=import_undone")
+        assert here.rpartition("/")[2] in why
+
+
+async def test_programs_undo_imports_too(shared: Latchkey) -> None:
+    bronze = await shared.product("Undone bronze")
+    body = {
+        "csv": "Email\nann@program-undo.example\n",
+        "plans": [{"plan": "", "product": bronze}],
+    }
+    made = await shared.call("POST", "/member-imports", 202, json=body)
+    here = f"/member-imports/{made['id']}"
+    await worked(shared, here)
+    ready = await shared.call("GET", here)
+    for early in (
+        await shared.call("GET", f"{here}/undo", 409),
+        await shared.call("POST", f"{here}/undo", 409, json={"preview": "x"}),
+    ):
+        assert early["code"] == "not_ready"
+    await shared.call("POST", f"{here}/start", 202, json={"preview": ready["preview"]})
+    await worked(shared, here)
+    shown_first = await shared.call("GET", f"{here}/undo")
+    assert (shown_first["people"], shown_first["access"]) == (1, {"taken_back": 1})
+    assert shown_first["products"] == [
+        {"product_id": bronze, "people": 1, "by_purchase": 0, "by_collection": 0}
+    ]
+    await shared.call(
+        "POST",
+        f"/products/{bronze}/grants",
+        201,
+        json={"email": "ann@program-undo.example", "until": "2031-01-01T00:00:00Z"},
+    )
+    old = {"preview": shown_first["preview"], "delete_accounts": True}
+    stale = await shared.call("POST", f"{here}/undo", 409, json=old)
+    assert stale["code"] == "not_ready"
+    assert "changed since the preview" in stale["detail"]
+    fresh = await shared.call("GET", f"{here}/undo")
+    assert fresh["access"] == {"changed": 1}
+    started = await shared.call("POST", f"{here}/undo", 202, json={"preview": fresh["preview"]})
+    assert started["state"] == "undoing"
+    await worked(shared, here)
+    done = await shared.call("GET", here)
+    assert done["state"] == "undone"
+    assert done["undone_at"] is not None
+    [line] = (await shared.call("GET", f"{here}/lines"))["data"]
+    assert (line["undo"], line["account"]) == ("changed", None)
+    await shared.has(bronze, "ann@program-undo.example")
+
+
 @pytest.mark.parametrize(
     ("changes", "code"),
     [

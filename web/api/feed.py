@@ -24,7 +24,8 @@ class Activity(Output):
     """One fact. `user` and `product` are ids here, `source_id` is Stripe's.
 
     What many people get or lose at once has the cause `bulk`, and shares a `source_id` with the
-    line that counts them (type `bulk_change`, `users_imported` or `link_removed`).
+    line that counts them (type `bulk_change`, `users_imported`, `import_undone` or
+    `link_removed`).
 
     `at` is when it happened here. `due_at` is when it happened in Stripe or, for `access_ended`,
     when that was due; null where nothing says so.

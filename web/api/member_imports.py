@@ -1,8 +1,8 @@
 """Importing members from another system's CSV: a file with what it means, its preview, the import
-itself."""
+itself, and taking it back."""
 
 import io
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 from pydantic import Field
@@ -10,10 +10,12 @@ from pydantic import Field
 from latchkey.rules import exports
 from latchkey.rules.exports import Column
 from latchkey.rules.moving import Outcome, StatusMeaning
+from latchkey.rules.vocabulary import TokenScope
 from latchkey.rules.written_dates import DateOrder
 from latchkey.store.pool import Connection
 from latchkey.store.products import products
-from latchkey.store.users import member_imports
+from latchkey.store.users import member_import_undo, member_imports
+from latchkey.store.users.member_import_undo import StalePreviewError
 from latchkey.store.users.member_imports import WrongStepError
 from web import bodies, imported_files
 from web.api.cursors import cursor, number
@@ -88,8 +90,9 @@ class ProductFigures(Output):
 
 class MemberImport(Output):
     """An import. It is `checking`, `ready` to be started, `running` or `done`; one that was
-    uploaded on the page may wait for `columns` or `plans`, or be `mailing`. `worked` of its `lines`
-    have been gone through for that. `preview` names what `figures` and `products` are about."""
+    uploaded on the page may wait for `columns` or `plans`, or be `mailing`. One that is taken back
+    is `undoing`, perhaps `deleting` accounts, then `undone`. `worked` of its `lines` have been gone
+    through for that. `preview` names what `figures` and `products` are about."""
 
     id: str
     file_name: str
@@ -102,6 +105,7 @@ class MemberImport(Output):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    undone_at: datetime | None
 
 
 class StartImport(Input):
@@ -112,7 +116,8 @@ class StartImport(Input):
 
 class ImportedLine(Output):
     """A line of the file and what comes of it. `user_id` is who has its address, if anybody has;
-    `column` and `problem` say why it is refused."""
+    `column` and `problem` say why it is refused. Once the import was taken back, `undo` says what
+    became of the access that the line gave, and `account` of the account that it created."""
 
     line: int
     email: str | None
@@ -122,6 +127,39 @@ class ImportedLine(Output):
     outcome: str
     column: str | None
     problem: str | None
+    undo: str | None
+    account: str | None
+
+
+class UndoneProduct(Output):
+    """How many people lose the complimentary access to a product, and how many of them keep the
+    product by a purchase or a collection."""
+
+    product_id: str
+    people: int
+    by_purchase: int
+    by_collection: int
+
+
+class UndoPreview(Output):
+    """What taking an import back comes to. `people` lose a product altogether. `access` says what
+    becomes of what the import gave, counting each person and product once: `taken_back`, or why it
+    stays. `accounts` says which of those that it created can be `deleted`, and why others stay.
+    `preview` names all of this; `until` is how long the import can be taken back."""
+
+    preview: str
+    people: int
+    products: list[UndoneProduct]
+    access: dict[str, int]
+    accounts: dict[str, int]
+    until: datetime
+
+
+class UndoImport(Input):
+    """The preview to carry out, and whether accounts that nobody used are deleted."""
+
+    preview: str = Field(max_length=100)
+    delete_accounts: bool = False
 
 
 class ImportedLineList(Output):
@@ -250,6 +288,62 @@ async def start_import(call: Call) -> MemberImport:
             if found.run != call.body.preview:
                 raise WrongStepError
             await member_imports.start(connection, found.id)
+        except WrongStepError:
+            raise _not_ready(found.state) from None
+        return await _shown(connection, found.id)
+
+
+@endpoint("GET", "/member-imports/{id}/undo", answer=UndoPreview)
+async def preview_undo(call: Call) -> UndoPreview:
+    """Say what taking an import back comes to: who loses what, and who keeps it.
+
+    Only what the import itself gave can end, and only if it is still as it was given. Answers 409
+    with `not_ready` if the import isn't `done`, or has been for more than 30 days.
+    """
+    async with call.site.pool.acquire() as connection:
+        found = await _found(connection, call.path["id"])
+        if not member_import_undo.possible(found, now=datetime.now(UTC)):
+            raise _not_ready(found.state)
+        figures = await member_import_undo.preview(connection, found)
+    assert found.finished_at is not None, "it is done"
+    return UndoPreview.model_validate(
+        vars(figures)
+        | {
+            "preview": member_import_undo.fingerprint(found, figures),
+            "products": [vars(one) for one in figures.products],
+            "until": found.finished_at + member_imports.LINES_LIFE,
+        }
+    )
+
+
+@endpoint(
+    "POST",
+    "/member-imports/{id}/undo",
+    scope=TokenScope.EVERYTHING,
+    body=UndoImport,
+    answer=MemberImport,
+    status=202,
+)
+async def undo_import(call: Call) -> MemberImport:
+    """Take an import back as its preview says. Nobody is emailed.
+
+    Everybody is looked at once more when their turn comes. Get the import until it is `undone`; its
+    lines say what was taken back and what wasn't. Answers 409 with `not_ready` if the import isn't
+    `done`, has been for more than 30 days, or has another preview.
+    """
+    async with call.site.changing() as connection:
+        found = await _found(connection, call.path["id"])
+        try:
+            await member_import_undo.undo(
+                connection,
+                found.id,
+                shown=call.body.preview,
+                accounts=call.body.delete_accounts,
+                actor=None,
+            )
+        except StalePreviewError:
+            stale = "something has changed since the preview: get it again"
+            raise ApiError(409, "not_ready", stale) from None
         except WrongStepError:
             raise _not_ready(found.state) from None
         return await _shown(connection, found.id)

@@ -2,6 +2,7 @@
 
 from latchkey.rules.exports import Column
 from latchkey.rules.moving import Outcome, StatusMeaning, StripeMatch
+from latchkey.rules.undoing import AccountOutcome, UndoOutcome
 from latchkey.rules.written_dates import DateOrder
 from latchkey.store.users.member_imports import ImportState
 
@@ -34,11 +35,16 @@ STATES = {
     ImportState.RUNNING: "Running",
     ImportState.DONE: "Done",
     ImportState.MAILING: "Sending emails",
+    ImportState.UNDOING: "Being undone",
+    ImportState.DELETING: "Being undone",
+    ImportState.UNDONE: "Undone",
 }
 WORK = {
     ImportState.CHECKING: "Checking the lines",
     ImportState.RUNNING: "Importing",
     ImportState.MAILING: "Queueing the welcome emails",
+    ImportState.UNDOING: "Taking access back",
+    ImportState.DELETING: "Deleting the accounts that nobody used",
 }
 OUTCOMES = {
     Outcome.GIVEN: (
@@ -79,3 +85,39 @@ MATCHES = {
     StripeMatch.OTHER_PERSON: "by an ID in the file, but with another address in Stripe",
 }
 """Why a line belongs to a customer whom Stripe knows."""
+
+UNDO = {
+    UndoOutcome.TAKEN_BACK: (
+        "Access is taken back",
+        "The import gave it, and it is still as it was given.",
+    ),
+    UndoOutcome.ENDED: ("Ended already", "Its end has come, or somebody ended it."),
+    UndoOutcome.LENGTHENED: (
+        "Stays: had it before",
+        "The import only made access longer that the person had. Its end stays as it is.",
+    ),
+    UndoOutcome.CHANGED: (
+        "Stays: changed since",
+        "Somebody gave it another end or reason after the import.",
+    ),
+    UndoOutcome.MERGED: (
+        "Stays: accounts were merged",
+        "After a merge, this access also stands for what the other account had.",
+    ),
+    UndoOutcome.OTHER_IMPORT: (
+        "Stays: in a later import",
+        "A later import says that the person has the product. Undo that one first.",
+    ),
+}
+"""By what becomes of access that an import gave: a heading, and what that means."""
+ACCOUNTS = {
+    AccountOutcome.DELETED: ("Nobody used it", "Nothing happened in the account since."),
+    AccountOutcome.GONE: ("Gone already", "It was erased or merged, or has another address."),
+    AccountOutcome.USED: ("Used", "Somebody signed in, or began to."),
+    AccountOutcome.BOUGHT: ("Known to Stripe", "The person bought something, or began to."),
+    AccountOutcome.EMAILED: ("Emailed", "An email was sent to the person."),
+    AccountOutcome.ACCESS: ("Other access", "The person has or had access by something else."),
+    AccountOutcome.OTHER_IMPORT: ("In a later import", "A later import names the person."),
+    AccountOutcome.KNOWN: ("Something is noted", "There is a note, a match or another record."),
+}
+"""By what becomes of an account that an import created: a heading, and why."""

@@ -54,6 +54,7 @@ ACTIVITY_TYPES: dict[str, str] = {
     ActivityType.LINK_REMOVED: "Link removed",
     ActivityType.USER_CREATED: "User created",
     ActivityType.USERS_IMPORTED: "Users imported",
+    ActivityType.IMPORT_UNDONE: "Import of users undone",
     ActivityType.EMAIL_CHANGED: "Email address changed",
     ActivityType.MANUAL_GRANT: "Access granted manually",
     ActivityType.BULK_CHANGE: "Access changed in bulk",
@@ -199,6 +200,7 @@ AUDIT_ACTIONS: dict[str, str] = {
     AuditAction.HOLD_LIFTED: "Hold lifted",
     AuditAction.USERS_IMPORTED: "Users imported",
     AuditAction.USERS_WELCOMED: "Imported users sent the welcome email",
+    AuditAction.IMPORT_UNDONE: "Import of users undone",
     AuditAction.USERS_MERGED: "Users merged",
     AuditAction.MERGE_ASKED: "Asked to merge users",
     AuditAction.MERGE_AGREED: "Agreed to a merge",
@@ -262,6 +264,7 @@ PRESETS: dict[str, tuple[str, ...]] = {
     "People": (
         ActivityType.USER_CREATED,
         ActivityType.USERS_IMPORTED,
+        ActivityType.IMPORT_UNDONE,
         ActivityType.SIGNED_IN,
         ActivityType.MAIL_SENT,
     ),
@@ -271,6 +274,7 @@ PRESETS: dict[str, tuple[str, ...]] = {
         ActivityType.MANUAL_GRANT,
         ActivityType.BULK_CHANGE,
         ActivityType.USERS_IMPORTED,
+        ActivityType.IMPORT_UNDONE,
         ActivityType.POLICY_CHANGED,
         ActivityType.ROLE_CHANGED,
         ActivityType.FACTOR_CHANGED,
@@ -293,6 +297,7 @@ ICONS: dict[str, tuple[str, str]] = {
     ActivityType.MANUAL_GRANT: ("grant", "good"),
     ActivityType.BULK_CHANGE: ("users", "info"),
     ActivityType.USERS_IMPORTED: ("users", "info"),
+    ActivityType.IMPORT_UNDONE: ("users", "warn"),
     ActivityType.PAYMENT_FAILED: ("alert", "bad"),
     ActivityType.PAYMENT_PENDING: ("clock", "warn"),
     ActivityType.PAYMENT_RECOVERED: ("check", "good"),
@@ -413,6 +418,7 @@ REASONS: dict[str, str] = {
     Reason.ERASED: "The user was erased",
     Reason.UNTIL_REACHED: "The end date was reached",
     Reason.BY_HAND: "An admin ended it",
+    Reason.IMPORT_UNDONE: "The import that gave it was undone",
     Reason.COMPLIMENTARY: "Complimentary",
     Reason.UNKNOWN_STATUS: "Stripe reports a status that Latchkey doesn't know",
     Reason.MERGED: "Two users were merged",
@@ -484,6 +490,7 @@ NOTICES = {
     "webhook-sent": "It is being sent. Reload this page to see what came of it.",
     "webhook-replayed": "Everything since then is being sent again.",
     "import-removed": "Import removed. Nothing was changed.",
+    "import-undo-stale": "Something has changed since the preview. This is what it comes to now.",
     "import-elsewhere": "The import had already gone on. This is where it stands.",
     "invited": "Invitation sent.",
     "link-mailed": "Sign-in link sent.",
@@ -746,6 +753,8 @@ def line_people(line: Any) -> tuple[str, str]:
     if line.type == ActivityType.LINK_REMOVED and "ended" in line.data:
         texts = _how_many(line, _BY_REMOVAL)
         return " ".join(texts) or "Nobody lost access.", urlencode(given)
+    if line.type == ActivityType.IMPORT_UNDONE:
+        return _taken_back(line.data), urlencode({"q": line.source_id})
     if line.type not in (ActivityType.BULK_CHANGE, ActivityType.USERS_IMPORTED):
         return "", ""
     texts = _how_many(line, _IN_BULK)
@@ -762,6 +771,14 @@ def _how_many(line: Any, said: Mapping[str, str]) -> list[str]:
         for name, text in said.items()
         if line.data.get(name)
     ]
+
+
+def _taken_back(data: Mapping[str, Any]) -> str:
+    ended, deleted = data.get("ended", 0), data.get("deleted", 0)
+    text = f"Complimentary access was taken back {counted(ended, 'time')}."
+    if deleted:
+        text += f" {counted(deleted, 'account')} {'was' if deleted == 1 else 'were'} deleted."
+    return text
 
 
 def line_due(line: Any) -> Markup:

@@ -900,6 +900,37 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/member-imports/{id}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Say what taking an import back comes to: who loses what, and who keeps it.
+         * @description Only what the import itself gave can end, and only if it is still as it was given. Answers 409
+         *     with `not_ready` if the import isn't `done`, or has been for more than 30 days.
+         *
+         *     Needs a token with the scope `read` or a wider one.
+         */
+        get: operations["get_member_imports_id_undo"];
+        put?: never;
+        /**
+         * Take an import back as its preview says. Nobody is emailed.
+         * @description Everybody is looked at once more when their turn comes. Get the import until it is `undone`; its
+         *     lines say what was taken back and what wasn't. Answers 409 with `not_ready` if the import isn't
+         *     `done`, has been for more than 30 days, or has another preview.
+         *
+         *     Needs a token with the scope `everything` or a wider one.
+         */
+        post: operations["post_member_imports_id_undo"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/metrics": {
         parameters: {
             query?: never;
@@ -1793,7 +1824,8 @@ export interface components {
          * @description One fact. `user` and `product` are ids here, `source_id` is Stripe's.
          *
          *     What many people get or lose at once has the cause `bulk`, and shares a `source_id` with the
-         *     line that counts them (type `bulk_change`, `users_imported` or `link_removed`).
+         *     line that counts them (type `bulk_change`, `users_imported`, `import_undone` or
+         *     `link_removed`).
          *
          *     `at` is when it happened here. `due_at` is when it happened in Stripe or, for `access_ended`,
          *     when that was due; null where nothing says so.
@@ -2426,7 +2458,8 @@ export interface components {
         /**
          * ImportedLine
          * @description A line of the file and what comes of it. `user_id` is who has its address, if anybody has;
-         *     `column` and `problem` say why it is refused.
+         *     `column` and `problem` say why it is refused. Once the import was taken back, `undo` says what
+         *     became of the access that the line gave, and `account` of the account that it created.
          */
         ImportedLine: {
             /** Line */
@@ -2445,6 +2478,10 @@ export interface components {
             column: string | null;
             /** Problem */
             problem: string | null;
+            /** Undo */
+            undo: string | null;
+            /** Account */
+            account: string | null;
         };
         /** ImportedLineList */
         ImportedLineList: {
@@ -2685,8 +2722,9 @@ export interface components {
         /**
          * MemberImport
          * @description An import. It is `checking`, `ready` to be started, `running` or `done`; one that was
-         *     uploaded on the page may wait for `columns` or `plans`, or be `mailing`. `worked` of its `lines`
-         *     have been gone through for that. `preview` names what `figures` and `products` are about.
+         *     uploaded on the page may wait for `columns` or `plans`, or be `mailing`. One that is taken back
+         *     is `undoing`, perhaps `deleting` accounts, then `undone`. `worked` of its `lines` have been gone
+         *     through for that. `preview` names what `figures` and `products` are about.
          */
         MemberImport: {
             /** Id */
@@ -2713,6 +2751,8 @@ export interface components {
             started_at: string | null;
             /** Finished At */
             finished_at: string | null;
+            /** Undone At */
+            undone_at: string | null;
         };
         /**
          * Merge
@@ -4159,6 +4199,62 @@ export interface components {
             audience: string;
         };
         /**
+         * UndoImport
+         * @description The preview to carry out, and whether accounts that nobody used are deleted.
+         */
+        UndoImport: {
+            /** Preview */
+            preview: string;
+            /**
+             * Delete Accounts
+             * @default false
+             */
+            delete_accounts?: boolean;
+        };
+        /**
+         * UndoPreview
+         * @description What taking an import back comes to. `people` lose a product altogether. `access` says what
+         *     becomes of what the import gave, counting each person and product once: `taken_back`, or why it
+         *     stays. `accounts` says which of those that it created can be `deleted`, and why others stay.
+         *     `preview` names all of this; `until` is how long the import can be taken back.
+         */
+        UndoPreview: {
+            /** Preview */
+            preview: string;
+            /** People */
+            people: number;
+            /** Products */
+            products: components["schemas"]["UndoneProduct"][];
+            /** Access */
+            access: {
+                [key: string]: number;
+            };
+            /** Accounts */
+            accounts: {
+                [key: string]: number;
+            };
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
+        };
+        /**
+         * UndoneProduct
+         * @description How many people lose the complimentary access to a product, and how many of them keep the
+         *     product by a purchase or a collection.
+         */
+        UndoneProduct: {
+            /** Product Id */
+            product_id: string;
+            /** People */
+            people: number;
+            /** By Purchase */
+            by_purchase: number;
+            /** By Collection */
+            by_collection: number;
+        };
+        /**
          * User
          * @description A user. `locale` is the language that they read, as a BCP 47 tag; null if it isn't known.
          */
@@ -4642,7 +4738,7 @@ export interface operations {
                 limit?: number;
                 after?: string;
                 actor?: string;
-                action?: "signed_in" | "sign_in_failed" | "second_factor_asked" | "signed_out" | "sessions_ended" | "factor_added" | "factor_removed" | "recovery_codes_renewed" | "password_changed" | "email_change_asked" | "email_changed" | "purchase_claimed" | "portal_opened" | "checkout_opened" | "page_denied" | "forged_form" | "token_denied" | "scope_denied" | "token_created" | "token_revoked" | "client_created" | "client_changed" | "client_deleted" | "client_secret_created" | "client_secret_revoked" | "protected_site_added" | "protected_site_changed" | "protected_site_removed" | "consent_given" | "consent_withdrawn" | "exported" | "impersonation_started" | "impersonation_ended" | "settings_changed" | "mail_settings_changed" | "role_changed" | "owner_recovered" | "connection_changed" | "connection_removed" | "connection_repaired" | "policy_changed" | "product_created" | "product_changed" | "product_deleted" | "categories_changed" | "collection_created" | "collection_changed" | "collection_deleted" | "lessons_changed" | "lesson_deleted" | "sales_page_changed" | "sales_page_deleted" | "checkout_changed" | "link_changed" | "link_removed" | "access_given" | "access_ended" | "hold_lifted" | "users_imported" | "users_welcomed" | "users_merged" | "merge_asked" | "merge_agreed" | "merge_declined" | "merge_undone" | "purchase_assigned" | "match_dismissed" | "second_subscription_allowed" | "user_erased" | "note_added" | "note_deleted" | "link_mailed" | "mail_resent" | "reminder_sent" | "invited_back" | "promotion_made" | "event_resent" | "event_ignored" | "comparison_started" | "repair_started" | "secrets_rotated" | "site_adopted" | "site_restored" | "site_scrubbed" | "community_added" | "community_changed" | "community_removed" | "community_joined" | "community_left" | "webhook_added" | "webhook_changed" | "webhook_secret_renewed" | "webhook_deleted" | "webhooks_resent";
+                action?: "signed_in" | "sign_in_failed" | "second_factor_asked" | "signed_out" | "sessions_ended" | "factor_added" | "factor_removed" | "recovery_codes_renewed" | "password_changed" | "email_change_asked" | "email_changed" | "purchase_claimed" | "portal_opened" | "checkout_opened" | "page_denied" | "forged_form" | "token_denied" | "scope_denied" | "token_created" | "token_revoked" | "client_created" | "client_changed" | "client_deleted" | "client_secret_created" | "client_secret_revoked" | "protected_site_added" | "protected_site_changed" | "protected_site_removed" | "consent_given" | "consent_withdrawn" | "exported" | "impersonation_started" | "impersonation_ended" | "settings_changed" | "mail_settings_changed" | "role_changed" | "owner_recovered" | "connection_changed" | "connection_removed" | "connection_repaired" | "policy_changed" | "product_created" | "product_changed" | "product_deleted" | "categories_changed" | "collection_created" | "collection_changed" | "collection_deleted" | "lessons_changed" | "lesson_deleted" | "sales_page_changed" | "sales_page_deleted" | "checkout_changed" | "link_changed" | "link_removed" | "access_given" | "access_ended" | "hold_lifted" | "users_imported" | "users_welcomed" | "import_undone" | "users_merged" | "merge_asked" | "merge_agreed" | "merge_declined" | "merge_undone" | "purchase_assigned" | "match_dismissed" | "second_subscription_allowed" | "user_erased" | "note_added" | "note_deleted" | "link_mailed" | "mail_resent" | "reminder_sent" | "invited_back" | "promotion_made" | "event_resent" | "event_ignored" | "comparison_started" | "repair_started" | "secrets_rotated" | "site_adopted" | "site_restored" | "site_scrubbed" | "community_added" | "community_changed" | "community_removed" | "community_joined" | "community_left" | "webhook_added" | "webhook_changed" | "webhook_secret_renewed" | "webhook_deleted" | "webhooks_resent";
                 since?: string;
             };
             header?: never;
@@ -6226,6 +6322,75 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["StartImport"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemberImport"];
+                };
+            };
+            /** @description What went wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_member_imports_id_undo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UndoPreview"];
+                };
+            };
+            /** @description What went wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_member_imports_id_undo: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description requests with the same key get the same answer for a day */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UndoImport"];
             };
         };
         responses: {

@@ -1,6 +1,6 @@
 """A method for each call of the JSON API. Written by `make clients`; don't edit it by hand.
 
-Made from a86fe35b181d7cc709ff5ce903147aef4f982f687cca11fd01239612202c1dbe
+Made from 0142dafd675ad0d6fba271d2047ec74a6a8616ee451d5b49dc99f95de9a17bd0
 """
 
 from abc import ABC, abstractmethod
@@ -152,6 +152,7 @@ class SyncCalls(ABC):
             "hold_lifted",
             "users_imported",
             "users_welcomed",
+            "import_undone",
             "users_merged",
             "merge_asked",
             "merge_agreed",
@@ -614,6 +615,20 @@ class SyncCalls(ABC):
         )
         return found
 
+    def get_member_import_undo(self, id: str | int) -> types.UndoPreview:
+        """Say what taking an import back comes to: who loses what, and who keeps it."""
+        found: types.UndoPreview = self._call("GET", f"/member-imports/{_part(id)}/undo")
+        return found
+
+    def post_member_import_undo(
+        self, id: str | int, body: types.UndoImport, *, idempotency_key: str | None = None
+    ) -> types.MemberImport:
+        """Take an import back as its preview says. Nobody is emailed."""
+        found: types.MemberImport = self._call(
+            "POST", f"/member-imports/{_part(id)}/undo", body=body, idempotency_key=idempotency_key
+        )
+        return found
+
     def get_metrics(
         self,
         *,
@@ -1063,6 +1078,7 @@ class AsyncCalls(ABC):
             "hold_lifted",
             "users_imported",
             "users_welcomed",
+            "import_undone",
             "users_merged",
             "merge_asked",
             "merge_agreed",
@@ -1534,6 +1550,20 @@ class AsyncCalls(ABC):
         """Have an import done as its preview says. Nobody is emailed."""
         found: types.MemberImport = await self._call(
             "POST", f"/member-imports/{_part(id)}/start", body=body, idempotency_key=idempotency_key
+        )
+        return found
+
+    async def get_member_import_undo(self, id: str | int) -> types.UndoPreview:
+        """Say what taking an import back comes to: who loses what, and who keeps it."""
+        found: types.UndoPreview = await self._call("GET", f"/member-imports/{_part(id)}/undo")
+        return found
+
+    async def post_member_import_undo(
+        self, id: str | int, body: types.UndoImport, *, idempotency_key: str | None = None
+    ) -> types.MemberImport:
+        """Take an import back as its preview says. Nobody is emailed."""
+        found: types.MemberImport = await self._call(
+            "POST", f"/member-imports/{_part(id)}/undo", body=body, idempotency_key=idempotency_key
         )
         return found
 

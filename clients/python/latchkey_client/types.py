@@ -51,7 +51,8 @@ class Activity(TypedDict):
     One fact. `user` and `product` are ids here, `source_id` is Stripe's.
 
     What many people get or lose at once has the cause `bulk`, and shares a `source_id` with the
-    line that counts them (type `bulk_change`, `users_imported` or `link_removed`).
+    line that counts them (type `bulk_change`, `users_imported`, `import_undone` or
+    `link_removed`).
 
     `at` is when it happened here. `due_at` is when it happened in Stripe or, for `access_ended`,
     when that was due; null where nothing says so.
@@ -400,7 +401,8 @@ class ImportFigures(TypedDict):
 class ImportedLine(TypedDict):
     """
     A line of the file and what comes of it. `user_id` is who has its address, if anybody has;
-    `column` and `problem` say why it is refused.
+    `column` and `problem` say why it is refused. Once the import was taken back, `undo` says what
+    became of the access that the line gave, and `account` of the account that it created.
     """
 
     line: int
@@ -411,6 +413,8 @@ class ImportedLine(TypedDict):
     outcome: str
     column: str | None
     problem: str | None
+    undo: str | None
+    account: str | None
 
 
 class ImportedLineList(TypedDict):
@@ -1185,6 +1189,27 @@ class TokenRequest(TypedDict):
     audience: str
 
 
+class UndoImport(TypedDict):
+    """
+    The preview to carry out, and whether accounts that nobody used are deleted.
+    """
+
+    preview: str
+    delete_accounts: NotRequired[bool]
+
+
+class UndoneProduct(TypedDict):
+    """
+    How many people lose the complimentary access to a product, and how many of them keep the
+    product by a purchase or a collection.
+    """
+
+    product_id: str
+    people: int
+    by_purchase: int
+    by_collection: int
+
+
 class User(TypedDict):
     """
     A user. `locale` is the language that they read, as a BCP 47 tag; null if it isn't known.
@@ -1449,8 +1474,9 @@ class MatchList(TypedDict):
 class MemberImport(TypedDict):
     """
     An import. It is `checking`, `ready` to be started, `running` or `done`; one that was
-    uploaded on the page may wait for `columns` or `plans`, or be `mailing`. `worked` of its `lines`
-    have been gone through for that. `preview` names what `figures` and `products` are about.
+    uploaded on the page may wait for `columns` or `plans`, or be `mailing`. One that is taken back
+    is `undoing`, perhaps `deleting` accounts, then `undone`. `worked` of its `lines` have been gone
+    through for that. `preview` names what `figures` and `products` are about.
     """
 
     id: str
@@ -1464,6 +1490,7 @@ class MemberImport(TypedDict):
     created_at: str
     started_at: str | None
     finished_at: str | None
+    undone_at: str | None
 
 
 class MetricSeries(TypedDict):
@@ -1598,6 +1625,22 @@ class Team(TypedDict):
     data: list[TeamMember]
     next: str | None
     second_factor_required: bool
+
+
+class UndoPreview(TypedDict):
+    """
+    What taking an import back comes to. `people` lose a product altogether. `access` says what
+    becomes of what the import gave, counting each person and product once: `taken_back`, or why it
+    stays. `accounts` says which of those that it created can be `deleted`, and why others stay.
+    `preview` names all of this; `until` is how long the import can be taken back.
+    """
+
+    preview: str
+    people: int
+    products: list[UndoneProduct]
+    access: dict[str, int]
+    accounts: dict[str, int]
+    until: str
 
 
 class AccessGrantedEvent(TypedDict):

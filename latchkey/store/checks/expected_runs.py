@@ -28,7 +28,7 @@ _POLICIES = """
 """
 _IMPORTS = """
     select id || '/' || run as ref from member_imports
-     where state in ('checking', 'running', 'mailing')
+     where state in ('checking', 'running', 'mailing', 'undoing', 'deleting')
        and not exists (select from wakeups
                         where kind = 'member_import' and ref = member_imports.id || '/' || run)
 """

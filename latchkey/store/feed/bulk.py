@@ -13,12 +13,13 @@ from latchkey.store.pool import Connection
 @dataclass(frozen=True)
 class BulkCounts:
     """How many people got access, had it and got another end or reason, or lost it, and how many
-    users were created for that."""
+    users were created for that, or deleted."""
 
     granted: int = 0
     changed: int = 0
     ended: int = 0
     created: int = 0
+    deleted: int = 0
 
 
 def new_id() -> str:

@@ -1,5 +1,6 @@
 """Erasing a person. Amounts and dates are kept, as the law requires; personal data is removed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -158,6 +159,44 @@ async def erase(connection: Connection, user_id: int, *, actor: int) -> None:
         actor_id=actor,
     )
     await write_facts(connection, [fact])
+
+
+async def erase_unused(
+    connection: Connection,
+    user_ids: Sequence[int],
+    *,
+    at: datetime,
+    bulk_id: str,
+    actor: int | None,
+) -> None:
+    """Erase people of whom nothing is stored but their row, ended access, and lines of the feed and
+    of imports: what `erase` comes to for them, for many at once. They are part of a bulk change.
+    The caller opens the transaction and has locked them."""
+    for step in (
+        "update webhook_attempts set request = null, answer = null where user_id = any($1)",
+        "update grants set reason = null where user_id = any($1)",
+        "update member_import_lines l set cells = '{}', email = null, email_key = null"
+        " from users u where u.id = any($1) and l.email_key = u.email_key",
+        """
+        update users set email = 'erased-' || id || '@erased.invalid', name = null, locale = null,
+               erased_at = now()
+         where id = any($1)
+        """,
+    ):
+        await connection.execute(step, list(user_ids))
+    facts = [
+        Fact(
+            key=f"user_erased:{user_id}",
+            type=ActivityType.USER_ERASED,
+            at=at,
+            cause=Cause.BULK,
+            user_id=user_id,
+            source_id=bulk_id,
+            actor_id=actor,
+        )
+        for user_id in user_ids
+    ]
+    await write_facts(connection, facts)
 
 
 async def _addresses(connection: Connection, user_id: int) -> list[str]:

@@ -1,6 +1,6 @@
 """Works through the lines of an import in batches: checks what each of them brings about, does it,
-and queues the welcome emails. A batch is one transaction with the progress, so repeating a batch
-does nothing."""
+queues the welcome emails, or takes it back. A batch is one transaction with the progress, so
+repeating a batch does nothing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,6 @@ from typing import Any
 from latchkey import imported_lines
 from latchkey.imported_lines import Layout
 from latchkey.rules import moving
-from latchkey.rules.exports import recognised
 from latchkey.rules.moving import ImportedMember, Known, Outcome, Refusal, StripeMatch
 from latchkey.rules.vocabulary import ActivityType, Cause, GrantSource
 from latchkey.store.feed import bulk
@@ -19,7 +18,7 @@ from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.feed.outgoing import Mail, write_mails
 from latchkey.store.pool import Connection
 from latchkey.store.stripe import wakeups
-from latchkey.store.users import member_imports
+from latchkey.store.users import member_import_undo, member_imports
 from latchkey.store.users.member_imports import ImportState, MemberImport
 
 BATCH = 1000
@@ -106,31 +105,52 @@ async def work(connection: Connection, import_id: str, run: int, *, now: datetim
                 await _apply(connection, found, rows, now=now)
             case ImportState.MAILING:
                 await _mail(connection, found, rows)
+            case ImportState.UNDOING:
+                await member_import_undo.take_back(connection, found, *_place(rows), now=now)
+            case ImportState.DELETING:
+                await member_import_undo.delete_accounts(connection, found, *_place(rows), now=now)
         await connection.execute(
             "update member_imports set position = $2, worked = worked + $3 where id = $1",
             import_id,
             rows[-1]["line"],
             len(rows),
         )
-    more = len(rows) == BATCH
-    if not more:
-        await _finish(connection, found)
+    more = len(rows) == BATCH or not await _finish(connection, found)
     return Worked(found.worked + len(rows), more)
 
 
-async def _finish(connection: Connection, found: MemberImport) -> None:
-    done = ImportState.READY if found.state == ImportState.CHECKING else ImportState.DONE
-    if found.state == ImportState.RUNNING:
-        await member_imports.keep_figures(connection, found.id)
+def _place(rows: Sequence[Any]) -> tuple[int, int]:
+    return rows[0]["line"], rows[-1]["line"]
+
+
+async def _finish(connection: Connection, found: MemberImport) -> bool:
+    """All lines have been gone through; False if they are gone through once more for what is
+    next."""
+    done = ImportState.DONE
+    match found.state:
+        case ImportState.CHECKING:
+            done = ImportState.READY
+        case ImportState.RUNNING:
+            await member_imports.keep_figures(connection, found.id)
+        case ImportState.UNDOING if found.undo_accounts:
+            done = ImportState.DELETING
+        case ImportState.UNDOING | ImportState.DELETING:
+            await member_import_undo.keep_figures(connection, found.id)
+            done = ImportState.UNDONE
+    again = done is ImportState.DELETING
     await connection.execute(
         """
         update member_imports set state = $2,
-               finished_at = case when state = 'running' then now() else finished_at end
+               finished_at = case when state = 'running' then now() else finished_at end,
+               position = case when $3 then 0 else position end,
+               worked = case when $3 then 0 else worked end
          where id = $1
         """,
         found.id,
         done.value,
+        again,
     )
+    return not again
 
 
 async def _check(
@@ -323,7 +343,7 @@ async def _give(
         returning id, user_id, product_id, (xmax = 0) as inserted
         """,
         wanted,
-        _reason(found),
+        member_imports.reason_of(found),
         found.created_by,
     )
     await write_facts(
@@ -352,11 +372,6 @@ async def _give(
         await wakeups.add(connection, wakeups.ENDINGS, [""])
     by_both = {(row["user_id"], row["product_id"]): row["id"] for row in made}
     return {row["line"]: by_both[row["user_id"], row["product_id"]] for row in wanted}
-
-
-def _reason(found: MemberImport) -> str:
-    export = recognised(found.heading)
-    return f"Imported from {export.name}" if export else "Imported from a file"
 
 
 async def _mail(connection: Connection, found: MemberImport, rows: Sequence[Any]) -> None:

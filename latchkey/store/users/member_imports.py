@@ -10,7 +10,7 @@ from enum import StrEnum
 from latchkey.csv_files import CsvFormat, CsvLine
 from latchkey.imported_lines import Layout
 from latchkey.rules import moving
-from latchkey.rules.exports import Column, suggested
+from latchkey.rules.exports import Column, recognised, suggested
 from latchkey.rules.moving import Outcome, StatusMeaning, StripeMatch
 from latchkey.rules.written_dates import DateOrder, order_of
 from latchkey.store import audit_draft
@@ -25,7 +25,7 @@ MOST_PLANS, MOST_STATUSES = 200, 50
 
 class ImportState(StrEnum):
     """Where an import stands: it waits for an admin (columns, plans, ready), works (checking,
-    running, mailing), or is done."""
+    running, mailing; undoing, deleting to take it back), is done, or undone."""
 
     COLUMNS = "columns"
     PLANS = "plans"
@@ -34,13 +34,22 @@ class ImportState(StrEnum):
     RUNNING = "running"
     DONE = "done"
     MAILING = "mailing"
+    UNDOING = "undoing"
+    DELETING = "deleting"
+    UNDONE = "undone"
 
 
-WORKING = (ImportState.CHECKING, ImportState.RUNNING, ImportState.MAILING)
+WORKING = (
+    ImportState.CHECKING,
+    ImportState.RUNNING,
+    ImportState.MAILING,
+    ImportState.UNDOING,
+    ImportState.DELETING,
+)
 UNSTARTED = (ImportState.COLUMNS, ImportState.PLANS, ImportState.CHECKING, ImportState.READY)
 _FIELDS = """id, file_name, encoding, delimiter, heading, lines, columns, dates, plans, statuses,
 state, run, position, worked, figures, mails, created_by, created_at, started_at, finished_at,
-mailed_at, forgotten_at"""
+mailed_at, forgotten_at, undo_accounts, undone_by, undo_started_at, undone_at, undo_figures"""
 
 
 class WrongStepError(Exception):
@@ -54,7 +63,10 @@ class TooManyValuesError(ValueError):
 @dataclass(frozen=True)
 class MemberImport:
     """`worked` counts the lines that the current run has gone through. `figures` are kept of what
-    is done; `mails` counts the welcome emails. Once forgotten, its lines are deleted."""
+    is done; `mails` counts the welcome emails. Once forgotten, its lines are deleted.
+
+    With `undo_accounts`, taking it back deletes accounts; `undo_figures` has, for `access` and
+    `accounts`, how many had each outcome."""
 
     id: str
     file_name: str
@@ -78,6 +90,11 @@ class MemberImport:
     finished_at: datetime | None
     mailed_at: datetime | None
     forgotten_at: datetime | None
+    undo_accounts: bool
+    undone_by: int | None
+    undo_started_at: datetime | None
+    undone_at: datetime | None
+    undo_figures: dict[str, dict[str, int]] | None
 
     @property
     def working(self) -> bool:
@@ -134,7 +151,9 @@ class ProductLines:
 
 @dataclass(frozen=True)
 class ImportLine:
-    """A line and what comes of it. `user_id` is who has its address now, if anybody has."""
+    """A line and what comes of it. `user_id` is who has its address now, if anybody has.
+    `undo` and `account` say what became of the access that it gave, and of the account that it
+    created, when the import was taken back."""
 
     line: int
     cells: list[str]
@@ -147,6 +166,8 @@ class ImportLine:
     stripe_match: str | None
     is_new: bool | None
     user_id: int | None
+    undo: str | None
+    account: str | None
 
 
 @dataclass(frozen=True)
@@ -265,7 +286,7 @@ async def choose_columns(
     connection: Connection, import_id: str, columns: Sequence[Column], dates: DateOrder
 ) -> None:
     """Say what the columns hold, before the import has started. Raises `WrongStepError`."""
-    await _locked(connection, import_id, UNSTARTED)
+    await locked(connection, import_id, UNSTARTED)
     await connection.execute(
         """
         update member_imports set columns = $2, dates = $3, plans = '{}', statuses = '{}',
@@ -318,49 +339,51 @@ async def choose_plans(
     """Say which product each plan is, and what unknown statuses mean; then every line is checked.
     Raises `WrongStepError`. The caller wakes the relay afterwards."""
     states = (ImportState.PLANS, ImportState.CHECKING, ImportState.READY)
-    await _locked(connection, import_id, states)
+    await locked(connection, import_id, states)
     await connection.execute(
         "update member_imports set plans = $2::jsonb, statuses = $3::jsonb where id = $1",
         import_id,
         dict(plans),
         {moving.plain_status(status): meaning.value for status, meaning in statuses.items()},
     )
-    await _work(connection, import_id, ImportState.CHECKING)
+    await work_on(connection, import_id, ImportState.CHECKING)
 
 
 async def start(connection: Connection, import_id: str) -> None:
     """Have the import done. Raises `WrongStepError`. The caller wakes the relay afterwards."""
-    await _locked(connection, import_id, (ImportState.READY,))
+    await locked(connection, import_id, (ImportState.READY,))
     await connection.execute(
         "update member_imports set started_at = now() where id = $1", import_id
     )
     audit_draft.note(target=("import", import_id))
-    await _work(connection, import_id, ImportState.RUNNING)
+    await work_on(connection, import_id, ImportState.RUNNING)
 
 
 async def mail(connection: Connection, import_id: str) -> None:
     """Have the welcome emails queued, once. Raises `WrongStepError`. The caller wakes the relay
     afterwards."""
-    found = await _locked(connection, import_id, (ImportState.DONE,))
+    found = await locked(connection, import_id, (ImportState.DONE,))
     if found.mailed_at is not None or found.forgotten_at is not None:
         raise WrongStepError
     await connection.execute(
         "update member_imports set mails = 0, mailed_at = now() where id = $1", import_id
     )
     audit_draft.note(target=("import", import_id))
-    await _work(connection, import_id, ImportState.MAILING)
+    await work_on(connection, import_id, ImportState.MAILING)
 
 
-async def _locked(
+async def locked(
     connection: Connection, import_id: str, states: Sequence[ImportState]
 ) -> MemberImport:
+    """The import, locked, where it is at one of the states. Raises `WrongStepError`."""
     found = await find(connection, import_id, lock=True)
     if found is None or found.state not in states:
         raise WrongStepError
     return found
 
 
-async def _work(connection: Connection, import_id: str, state: ImportState) -> None:
+async def work_on(connection: Connection, import_id: str, state: ImportState) -> None:
+    """Have all lines gone through for a state. The caller wakes the relay afterwards."""
     run = await connection.fetchval(
         """
         update member_imports set state = $2, run = run + 1, position = 0, worked = 0
@@ -370,6 +393,12 @@ async def _work(connection: Connection, import_id: str, state: ImportState) -> N
         state.value,
     )
     await wakeups.add(connection, wakeups.MEMBER_IMPORT, [f"{import_id}/{run}"])
+
+
+def reason_of(found: MemberImport) -> str:
+    """The reason of the access that an import gives."""
+    export = recognised(found.heading)
+    return f"Imported from {export.name}" if export else "Imported from a file"
 
 
 async def figures(connection: Connection, found: MemberImport) -> ImportFigures:
@@ -417,10 +446,11 @@ async def by_product(connection: Connection, import_id: str) -> list[ProductFigu
     """Who is given what, by product, most people first."""
     rows = await connection.fetch(
         """
-        select product_id, count(distinct email_key) as people,
-               count(distinct email_key) filter (where until is null) as without_end,
+        select product_id, count(distinct person) as people,
+               count(distinct person) filter (where until is null) as without_end,
                max(until) as last_end
-          from member_import_lines where import_id = $1 and outcome = 'given'
+          from (select *, coalesce(email_key, grant_id::text) as person
+                  from member_import_lines where import_id = $1 and outcome = 'given') given
          group by product_id order by people desc, product_id
         """,
         import_id,
@@ -462,7 +492,8 @@ async def lines(
     rows = await connection.fetch(
         """
         select l.line, l.cells, l.email, l.product_id, l.until, l.outcome, l.problem_column,
-               l.problem, l.stripe_match, l.is_new, coalesce(u.id, a.user_id) as user_id
+               l.problem, l.stripe_match, l.is_new, coalesce(u.id, a.user_id) as user_id,
+               l.undo, l.account
           from member_import_lines l
           left join users u on u.email_key = l.email_key
           left join user_addresses a on a.email_key = l.email_key
@@ -479,14 +510,14 @@ async def lines(
     return [ImportLine(**dict(row)) for row in rows]
 
 
-async def refused(pool: Pool, import_id: str) -> AsyncIterator[list[ImportLine]]:
-    """All refused lines in chunks. Holds no connection between two."""
+async def all_lines(
+    pool: Pool, import_id: str, *, outcome: Outcome | None = None
+) -> AsyncIterator[list[ImportLine]]:
+    """All checked lines, or those with an outcome, in chunks. Holds no connection between two."""
     after = None
     while True:
         async with pool.acquire() as connection:
-            rows = await lines(
-                connection, import_id, outcome=Outcome.REFUSED, after=after, limit=AT_ONCE
-            )
+            rows = await lines(connection, import_id, outcome=outcome, after=after, limit=AT_ONCE)
         if not rows:
             return
         yield rows
@@ -532,7 +563,8 @@ async def forget_old(pool: Pool) -> None:
         """
         with old as (
             update member_imports set forgotten_at = now()
-             where state = 'done' and forgotten_at is null and finished_at < now() - $1::interval
+             where state in ('done', 'undone') and forgotten_at is null
+               and coalesce(undone_at, finished_at) < now() - $1::interval
             returning id
         )
         delete from member_import_lines where import_id in (select id from old)

@@ -3,6 +3,7 @@ and, if one says so, the welcome emails."""
 
 import io
 from collections.abc import AsyncIterator, Awaitable, Sequence
+from datetime import UTC, datetime
 from typing import BinaryIO
 
 from starlette.datastructures import FormData
@@ -19,7 +20,7 @@ from latchkey.store import site_settings
 from latchkey.store.pool import Connection, Pool
 from latchkey.store.products import links
 from latchkey.store.products import listing as product_listing
-from latchkey.store.users import member_imports
+from latchkey.store.users import member_import_undo, member_imports
 from latchkey.store.users.member_imports import (
     ImportState,
     MemberImport,
@@ -101,7 +102,7 @@ async def _stored(request: Request, fields: FormData) -> str:
 async def show(request: Request) -> Response:
     """The import where it stands; while it waits for an admin, the step that is next."""
     async with site_of(request).pool.acquire() as connection:
-        found = await _found(connection, request)
+        found = await import_of(connection, request)
         if found.state in (ImportState.COLUMNS, ImportState.PLANS):
             return redirect(f"/admin/users/import/{found.id}/{found.state}")
         names = dict(await product_listing.names(connection, limit=MOST_PRODUCTS))
@@ -126,6 +127,10 @@ async def show(request: Request) -> Response:
         names=names,
         unlinked=unlinked,
         importing=[names.get(product, product) for product in importing],
+        undoable=member_import_undo.possible(found, now=datetime.now(UTC)),
+        undone=found.undo_figures or {},
+        undo_words=wording.UNDO,
+        account_words=wording.ACCOUNTS,
         welcome=welcome,
         per_hour=look.spread_per_hour,
         outcomes=wording.OUTCOMES,
@@ -147,7 +152,7 @@ def _matches(figures: member_imports.ImportFigures) -> list[tuple[StripeMatch, s
 async def progress(request: Request) -> Response:
     """How far the work is, as a part of a page, which is loaded again once it is done."""
     async with site_of(request).pool.acquire() as connection:
-        found = await _found(connection, request)
+        found = await import_of(connection, request)
     response = page(request, "admin/import_progress.html", found=found, work=wording.WORK)
     if not found.working:
         response.headers["HX-Refresh"] = "true"
@@ -161,7 +166,7 @@ async def lines(request: Request) -> Response:
     outcome = Outcome(query["outcome"]) if query["outcome"] in list(Outcome) else None
     match = StripeMatch(query["match"]) if query["match"] in list(StripeMatch) else None
     async with site_of(request).pool.acquire() as connection:
-        found = await _found(connection, request)
+        found = await import_of(connection, request)
         names = dict(await product_listing.names(connection, limit=MOST_PRODUCTS))
         rows = await member_imports.lines(
             connection,
@@ -190,7 +195,7 @@ async def refused(request: Request) -> Response:
     """The refused lines as they were, with the reasons, to be corrected and imported again."""
     site = site_of(request)
     async with site.pool.acquire() as connection:
-        found = await _found(connection, request)
+        found = await import_of(connection, request)
     return StreamingResponse(
         _refused_csv(site.pool, found),
         media_type="text/csv; charset=utf-8",
@@ -201,7 +206,7 @@ async def refused(request: Request) -> Response:
 async def _refused_csv(pool: Pool, found: MemberImport) -> AsyncIterator[str]:
     width = len(found.heading)
     yield cells([*found.heading, "Line", "Column", "Problem"])
-    async for rows in member_imports.refused(pool, found.id):
+    async for rows in member_imports.all_lines(pool, found.id, outcome=Outcome.REFUSED):
         yield "".join(
             cells(
                 [
@@ -220,13 +225,13 @@ async def columns(request: Request) -> Response:
     """What each column holds."""
     if request.method == "GET":
         async with site_of(request).pool.acquire() as connection:
-            found = await _found(connection, request)
+            found = await import_of(connection, request)
             return await _columns_form(
                 request, connection, found, found.layout.columns, DateOrder(found.dates)
             )
     fields = await form(request, most_fields=MOST_COLUMNS + 10)
     async with site_of(request).pool.acquire() as connection, connection.transaction():
-        found = await _found(connection, request)
+        found = await import_of(connection, request)
         chosen = [_column(fields, at) for at in range(len(found.heading))]
         dates = _date_order(text(fields, "dates"))
         if problem := exports.problem_with(chosen):
@@ -268,7 +273,7 @@ async def plans(request: Request) -> Response:
     """Which product each plan is, and what unknown statuses mean."""
     fields = await form(request, most_fields=MOST_FIELDS) if request.method == "POST" else None
     async with site_of(request).pool.acquire() as connection:
-        found = await _found(connection, request)
+        found = await import_of(connection, request)
         names = await product_listing.names(connection, limit=MOST_PRODUCTS)
         try:
             values = await member_imports.plan_values(connection, found)
@@ -280,7 +285,7 @@ async def plans(request: Request) -> Response:
             )
     if fields is not None:
         if not _is_current(fields, found):
-            return _elsewhere(found)
+            return elsewhere(found)
         chosen = {
             value.value: _product(text(fields, f"plan-{at}"), names)
             for at, value in enumerate(values)
@@ -313,9 +318,9 @@ async def start(request: Request) -> Response:
     """Have done what the preview shows, unless there is another one by then."""
     fields = await form(request)
     async with site_of(request).changing() as connection:
-        found = await _found(connection, request)
+        found = await import_of(connection, request)
         if not _is_current(fields, found):
-            return _elsewhere(found)
+            return elsewhere(found)
         return await _step(found, member_imports.start(connection, found.id))
 
 
@@ -324,7 +329,7 @@ async def mail(request: Request) -> Response:
     """Send the welcome email to the people of an import."""
     await form(request)
     async with site_of(request).changing() as connection:
-        found = await _found(connection, request)
+        found = await import_of(connection, request)
         return await _step(found, member_imports.mail(connection, found.id))
 
 
@@ -332,15 +337,16 @@ async def mail(request: Request) -> Response:
 async def remove(request: Request) -> Response:
     await form(request)
     async with site_of(request).pool.acquire() as connection, connection.transaction():
-        found = await _found(connection, request)
+        found = await import_of(connection, request)
         try:
             await member_imports.remove(connection, found.id)
         except WrongStepError:
-            return _elsewhere(found)
+            return elsewhere(found)
     return redirect("/admin/users/import?done=import-removed")
 
 
-async def _found(connection: Connection, request: Request) -> MemberImport:
+async def import_of(connection: Connection, request: Request) -> MemberImport:
+    """The import that a request is about. Raises `NotFoundError`."""
     found = await member_imports.find(connection, request.path_params["id"])
     if found is None:
         raise NotFoundError(GONE)
@@ -352,7 +358,7 @@ async def _step(found: MemberImport, change: Awaitable[None]) -> Response:
     try:
         await change
     except WrongStepError:
-        return _elsewhere(found)
+        return elsewhere(found)
     return redirect(f"/admin/users/import/{found.id}")
 
 
@@ -362,7 +368,8 @@ def _is_current(fields: FormData, found: MemberImport) -> bool:
     return text(fields, "run") == str(found.run)
 
 
-def _elsewhere(found: MemberImport) -> Response:
+def elsewhere(found: MemberImport) -> Response:
+    """Leads to where an import stands now."""
     return redirect(f"/admin/users/import/{found.id}?done=import-elsewhere")
 
 

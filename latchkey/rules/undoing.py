@@ -1,0 +1,30 @@
+"""Taking an import of members back: what can become of the access that it gave, and of the accounts
+that it created."""
+
+from enum import StrEnum
+
+
+class UndoOutcome(StrEnum):
+    """What becomes of access that a line gave. It ends only if the import itself gave it, and it is
+    still as it was given; what it is that speaks against it, is said otherwise."""
+
+    TAKEN_BACK = "taken_back"
+    ENDED = "ended"
+    LENGTHENED = "lengthened"
+    CHANGED = "changed"
+    MERGED = "merged"
+    OTHER_IMPORT = "other_import"
+
+
+class AccountOutcome(StrEnum):
+    """What becomes of an account that the import created, if accounts that nobody used are to be
+    deleted; it stays for each of the other reasons."""
+
+    DELETED = "deleted"
+    GONE = "gone"
+    USED = "used"
+    BOUGHT = "bought"
+    ACCESS = "access"
+    EMAILED = "emailed"
+    OTHER_IMPORT = "other_import"
+    KNOWN = "known"
