@@ -36,6 +36,14 @@ async def checkout(client: httpx.AsyncClient, price: str) -> str:
     return str(session["id"])
 
 
+async def checkouts(running: Stack, price: str, count: int) -> list[str]:
+    """So many checkout sessions, made one after the other."""
+    async with httpx.AsyncClient(
+        base_url=running.sandbox, headers={"Authorization": "Bearer sk_test_bench"}, timeout=60
+    ) as client:
+        return [await checkout(client, price) for _ in range(count)]
+
+
 async def pay(poster: Poster, url: str, email: str, sent: dict[str, float]) -> None:
     """Pay a session, by its address, as cheaply as can be: the load runs on the same cores."""
     sent[email] = time.time()
@@ -55,20 +63,15 @@ async def at_rate(
     seconds: int = SECONDS,
     *,
     patience: float = PATIENCE,
+    sessions: list[str] | None = None,
 ) -> str:
-    """Buy at a steady rate and say how long each purchase took to access: from the moment its first
-    event was stored, and from the moment before the payment was sent, the sandbox's work included.
-    Also how long after the last payment everybody was in, and the CPU time of a purchase.
+    """Buy at a steady rate, with the checkout `sessions` if they were made before, and say how long
+    each purchase took to access: from the moment its first event was stored, and from the moment
+    before the payment was sent, the sandbox's work included. Also how long after the last payment
+    everybody was in, and the CPU time of a purchase.
     """
     sent: dict[str, float] = {}
-    headers = {"Authorization": "Bearer sk_test_bench"}
-    async with httpx.AsyncClient(
-        base_url=running.sandbox,
-        headers=headers,
-        timeout=60,
-        limits=httpx.Limits(max_connections=50),
-    ) as client:
-        sessions = [await checkout(client, made["monthly"]) for _ in range(rate * seconds)]
+    sessions = sessions or await checkouts(running, made["monthly"], rate * seconds)
     poster = Poster(60)
     spent, own = running.cpu(), time.process_time()
     began = time.perf_counter()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from itertools import islice
+from math import inf
 
 from sandbox import mistakes
 from sandbox.shop import Shop, invalid, missing
@@ -37,9 +38,11 @@ def page(
     *,
     equal: Json | None = None,
     keep: Callable[[Json], bool] | None = None,
+    among: list[int] | None = None,
 ) -> Json:
-    """One page of a table: the objects whose fields match `equal` and that pass `keep`. Raises
-    Stripe's 400 for a filter by an object that doesn't exist."""
+    """One page of a table: the objects whose fields match `equal` and that pass `keep`; only those
+    at the positions `among`, if given. Raises Stripe's 400 for a filter by an object that doesn't
+    exist."""
     table = shop.world.table(kind)
     limit = _limit(params)
     _check_named(shop, params)
@@ -57,7 +60,10 @@ def page(
     found = (
         source
         for source in table.newest_first(
-            equal or {}, before=positions["starting_after"], after=positions["ending_before"]
+            equal or {},
+            before=positions["starting_after"],
+            after=positions["ending_before"],
+            among=among,
         )
         if (created is None or within(source.get("created") or source.get("date") or 0, created))
         and (keep is None or keep(source))
@@ -99,6 +105,15 @@ def _limit(params: Json) -> int:
     if fault := mistakes.outside("limit", limit, least=1, most=MOST):
         raise fault
     return limit
+
+
+def bounds(wanted: Json | int | str) -> tuple[float, float]:
+    """The first and the last moment that a list's range filter may let through."""
+    if not isinstance(wanted, dict):
+        return int(wanted), int(wanted)
+    first = [int(wanted[key]) for key in ("gt", "gte") if key in wanted]
+    last = [int(wanted[key]) for key in ("lt", "lte") if key in wanted]
+    return max(first, default=-inf), min(last, default=inf)
 
 
 def within(value: int, wanted: Json | int | str) -> bool:

@@ -49,7 +49,12 @@ class _Scene(Table):
         super().remove(object_id)
 
     def newest_first(
-        self, equal: dict[str, object], *, before: int | None, after: int | None
+        self,
+        equal: dict[str, object],
+        *,
+        before: int | None,
+        after: int | None,
+        among: list[int] | None = None,
     ) -> Iterator[Json]:
         """What matches, from new to old; a rehearsal has no pages."""
         for row in self._below.newest_first(equal, before=None, after=None):

@@ -83,6 +83,11 @@ _UNDATED = ("idempotency/", "key/")
 """Private facts without timestamps to shift."""
 
 
+Moment = Callable[[Json], int]
+_UNSORTED_SHARE = 50
+"""One of so many objects may have changed before a table sorts them by their moments again."""
+
+
 class Table:
     """Objects of one type, newest last, looked up by id or by the indexed fields."""
 
@@ -92,6 +97,8 @@ class Table:
         self._seq: dict[str, int] = {}
         self._indexes = indexes
         self._entries: dict[tuple[str, object], int | list[int]] = {}
+        self._sorted: dict[Moment, list[tuple[int, int]]] = {}
+        self._unsorted: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._objects)
@@ -116,6 +123,8 @@ class Table:
             self._order.append(object_id)
         self._objects[object_id] = source
         seq = self._seq[object_id]
+        if self._sorted:
+            self._unsorted.add(seq)
         for name, fields in self._indexes.items():
             for value in fields(source):
                 self._note((name, value), seq)
@@ -143,12 +152,36 @@ class Table:
     def position(self, object_id: str) -> int | None:
         return self._seq.get(object_id)
 
+    def between(self, moment: Moment, least: float, most: float) -> list[int]:
+        """The positions of all objects whose moment lies between these, and of some others: of
+        those that have changed since the table was sorted by it."""
+        if len(self._unsorted) > len(self._order) / _UNSORTED_SHARE:
+            self.forget_moments()
+        rows = self._sorted.get(moment)
+        if rows is None:
+            rows = sorted((moment(found), self._seq[key]) for key, found in self._objects.items())
+            self._sorted[moment] = rows
+        first = bisect.bisect_left(rows, (least, 0))
+        last = bisect.bisect_right(rows, (most, len(self._order)))
+        return sorted({seq for _, seq in rows[first:last]} | self._unsorted)
+
+    def forget_moments(self) -> None:
+        """The objects' moments have changed."""
+        self._sorted.clear()
+        self._unsorted.clear()
+
     def newest_first(
-        self, equal: dict[str, object], *, before: int | None, after: int | None
+        self,
+        equal: dict[str, object],
+        *,
+        before: int | None,
+        after: int | None,
+        among: list[int] | None = None,
     ) -> Iterator[Json]:
         """Objects whose fields match, newest first (`before` a position), or oldest first if
-        `after` is given."""
-        known = [
+        `after` is given; only those at the positions `among`, if given."""
+        known = [] if among is None else [among]
+        known += [
             self._noted((name, value)) for name, value in equal.items() if name in self._indexes
         ]
         tests = [(self._indexes.get(name) or _field(name), value) for name, value in equal.items()]
@@ -349,6 +382,7 @@ class World:
         """Move the whole world into the past by `seconds`."""
         seen: set[int] = set()
         for kind, table in self.tables.items():
+            table.forget_moments()
             for source in table.values():
                 _shift(source, seconds, seen)
                 self.changed[kind, source["id"]] = None

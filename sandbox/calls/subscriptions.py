@@ -4,7 +4,7 @@ from sandbox import lists, subscriptions
 from sandbox.calls.registry import Call, call, listable, readable, searchable
 from sandbox.shop import invalid, missing
 from sandbox.subscriptions import endings, items, pauses, schedules
-from sandbox.world import Json
+from sandbox.world import Json, Moment
 
 call("POST", "/v1/subscriptions")(lambda c: subscriptions.create(c.shop, c.params))
 
@@ -83,15 +83,25 @@ def list_subscriptions(c: Call) -> Json:
             return False
         if "plan" in c.params and not items.has_price(subscription, c.params["plan"]):
             return False
-        return all(
-            lists.within(pick(item[name] for item in items.rows(subscription)), c.params[name])
-            for name, pick in (("current_period_start", min), ("current_period_end", max))
-            if name in c.params
-        )
+        return all(lists.within(moment(subscription), c.params[name]) for name, moment in periods)
 
+    periods = [(name, moment) for name, moment in _PERIODS.items() if name in c.params]
+    table = c.shop.world.table("subscription")
+    found = [table.between(moment, *lists.bounds(c.params[name])) for name, moment in periods]
+    among = min(found, key=len, default=None)
     return lists.page(
-        c.shop, "subscription", "/v1/subscriptions", c.params, equal=equal, keep=wanted
+        c.shop, "subscription", "/v1/subscriptions", c.params, equal=equal, keep=wanted, among=among
     )
+
+
+_PERIODS: dict[str, Moment] = {
+    "current_period_start": lambda found: min(
+        item["current_period_start"] for item in items.rows(found)
+    ),
+    "current_period_end": items.last_end,
+}
+"""What the filters by a period compare. A shop has too many subscriptions to read them all for each
+page of a list."""
 
 
 @call("GET", "/v1/subscription_items")
