@@ -493,6 +493,8 @@ async def _bounded(client: Client, seconds: float = CALL_TIMEOUT) -> AsyncIterat
             if temporal.lacks_search_attribute(error):
                 raise await _registering(client) from error
             raise UndeliverableError(f"Temporal rejected the call: {error.message}") from error
+        if isinstance(error, RPCError) and temporal.lacks_namespace(error):
+            raise TemporalUnavailableError(temporal.no_namespace(client.namespace)) from error
         raise _away(error) from error
 
 

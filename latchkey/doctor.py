@@ -20,7 +20,7 @@ from latchkey.rotation import rotate
 from latchkey.rules.routing import HANDLED_EVENTS
 from latchkey.settings import Settings, secrets_folder, variables
 from latchkey.store.migrate import MigrationError, pending
-from latchkey.store.pool import connect
+from latchkey.store.pool import connect, is_read_only
 from latchkey.stripe_api import API_VERSION, StripeApi, StripeError
 from latchkey.up import as_running
 
@@ -99,6 +99,7 @@ async def _database(settings: Settings) -> Check:
         connection = await connect(dsn, timeout=5)
         try:
             number = int(await connection.fetchval("show server_version_num"))
+            read_only = is_read_only(connection)
         finally:
             await connection.close()
         missing = await pending(dsn)
@@ -113,6 +114,13 @@ async def _database(settings: Settings) -> Check:
         return Check(
             "database", False, f"missing migrations: {', '.join(missing)}", "run `latchkey migrate`"
         )
+    if read_only:
+        found = "takes no writes: it is a standby, or writes were turned off"
+        advice = (
+            "let DATABASE_URL lead to the primary (with several hosts, add"
+            " target_session_attrs=read-write); if a full disk is why, make room on it"
+        )
+        return Check("database", False, found, advice)
     return Check("database", True, f"Postgres {number // 10000}, migrations applied")
 
 

@@ -35,6 +35,9 @@ async def of_temporal(settings: Settings) -> list[Check]:
                 operator.ListSearchAttributesRequest(namespace=client.namespace)
             )
     except (RuntimeError, TimeoutError, OSError, RPCError) as error:
+        if isinstance(error, RPCError) and temporal.lacks_namespace(error):
+            found, advice = "no such namespace", temporal.no_namespace(access.namespace)
+            return [Check("Temporal", False, found, advice), *reached]
         advice = "check that Temporal runs and that TEMPORAL_ADDRESS and _NAMESPACE are correct"
         found = f"can't be reached ({type(error).__name__})"
         return [Check("Temporal", False, found, advice), *reached]

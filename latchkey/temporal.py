@@ -117,8 +117,8 @@ async def await_connected(
 ) -> Client | None:
     """Wait until Temporal answers, connect, and register our search attributes.
 
-    Says what it waits for. None if `stop` is set meanwhile. Raises `RPCError` for what waiting
-    doesn't mend, such as a namespace that doesn't exist.
+    Says what it waits for. None if `stop` is set meanwhile. Raises what waiting doesn't mend:
+    `SettingsError` for a namespace that doesn't exist, `RPCError` for the rest.
     """
     said_at = -math.inf
     while not stop.is_set():
@@ -128,6 +128,8 @@ async def await_connected(
             return client
         except (RuntimeError, RPCError) as error:
             if isinstance(error, RPCError) and error.status not in _PASSING:
+                if lacks_namespace(error):
+                    raise SettingsError(no_namespace(access().namespace)) from None
                 raise
             if time.monotonic() - said_at > SAY_EVERY_SECONDS:
                 said_at = time.monotonic()
@@ -226,3 +228,16 @@ async def register_search_attributes(client: Client) -> list[str]:
 def lacks_search_attribute(error: RPCError) -> bool:
     """Whether a call was refused because a search attribute isn't registered."""
     return bool(_NOT_DEFINED.search(error.message))
+
+
+def lacks_namespace(error: RPCError) -> bool:
+    """Whether a call was refused because its namespace doesn't exist, or was deleted."""
+    return error.status is RPCStatusCode.NOT_FOUND and "namespace" in error.message.lower()
+
+
+def no_namespace(name: str) -> str:
+    """What to do about a namespace that doesn't exist."""
+    return (
+        f"the Temporal namespace {name!r} doesn't exist: correct TEMPORAL_NAMESPACE, or create it"
+        f" with `temporal operator namespace create -n {name}`"
+    )

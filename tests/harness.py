@@ -266,12 +266,16 @@ async def new_namespace(address: str) -> Client:
     work."""
     name = f"site-{next(_numbers)}"
     client = await Client.connect(address, namespace=name)
+    await register_namespace(client, name)
+    return client
+
+
+async def register_namespace(client: Client, name: str) -> None:
     await client.workflow_service.register_namespace(
         RegisterNamespaceRequest(
             namespace=name, workflow_execution_retention_period=Duration(seconds=86_400)
         )
     )
-    return client
 
 
 @dataclass

@@ -7,15 +7,20 @@ from hmac import compare_digest
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.service import RPCError
 
 from latchkey import address_proof
 from latchkey.store.migrate import MigrationError, missing
-from latchkey.store.pool import DATABASE_FAILED
+from latchkey.store.pool import DATABASE_FAILED, is_read_only
+from latchkey.temporal import lacks_namespace, no_namespace
 from web.site import Site, site_of
 from web.visitors import from_trusted_proxy
 
 PATIENCE_SECONDS = 3.0
+READ_ONLY = "takes no writes"
+_ANSWERS = ("ok", READ_ONLY)
+"""What Postgres may say while access, which is only read, can be answered."""
 
 
 async def healthz(request: Request) -> Response:
@@ -29,14 +34,15 @@ async def readyz(request: Request) -> Response:
 
     For those who may see the metrics, also the state of the other dependencies and the background
     loops. With `?full=1` these count, too: without Temporal, access, pages and webhooks still
-    answer, but events aren't processed. Stripe's state never counts.
+    answer, but events aren't processed; while Postgres takes no writes, access still answers.
+    Stripe's state never counts.
     """
     site = site_of(request)
     if site.drain.begun:
         return JSONResponse({"ready": False, "draining": True}, 503)
     full = request.query_params.get("full") == "1"
     if not may_see(request):
-        ready = not full and await postgres(site) == "ok"
+        ready = not full and await postgres(site) in _ANSWERS
         return _closed() if full else JSONResponse({"ready": ready}, 200 if ready else 503)
     checks = dict(
         zip(
@@ -47,9 +53,9 @@ async def readyz(request: Request) -> Response:
     )
     stuck = [f"{loop.name}: {loop.error or 'no progress'}" for loop in site.supervisor.stuck]
     checks["loops"] = f"stuck: {'; '.join(stuck)}" if stuck else "ok"
-    counting = checks.values() if full else [checks["postgres"]]
-    ready = all(state == "ok" for state in counting)
-    stripe = (await site.keyring.connection()).state if checks["postgres"] == "ok" else "unknown"
+    answers = checks["postgres"] in _ANSWERS
+    ready = all(state == "ok" for state in checks.values()) if full else answers
+    stripe = (await site.keyring.connection()).state if answers else "unknown"
     return JSONResponse({"ready": ready, **checks, "stripe": stripe}, 200 if ready else 503)
 
 
@@ -98,17 +104,24 @@ async def postgres(site: Site) -> str:
     try:
         async with asyncio.timeout(PATIENCE_SECONDS), site.pool.acquire() as connection:
             lacking = await missing(connection)
+            read_only = is_read_only(connection)
     except DATABASE_FAILED as error:
         return f"unreachable: {type(error).__name__}"
     except MigrationError as error:
         return str(error)
-    return f"not migrated: {', '.join(lacking)}" if lacking else "ok"
+    if lacking:
+        return f"not migrated: {', '.join(lacking)}"
+    return READ_ONLY if read_only else "ok"
 
 
 async def temporal(site: Site) -> str:
+    """Whether Temporal answers and has the namespace."""
+    named = DescribeNamespaceRequest(namespace=site.temporal.namespace)
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            await site.temporal.service_client.check_health()
+            await site.temporal.workflow_service.describe_namespace(named)
     except (RPCError, RuntimeError, TimeoutError) as error:
+        if isinstance(error, RPCError) and lacks_namespace(error):
+            return no_namespace(site.temporal.namespace)
         return f"unreachable: {type(error).__name__}"
     return "ok"

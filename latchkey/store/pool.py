@@ -31,14 +31,24 @@ DATABASE_AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.PostgresSystemError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
 )
-"""Errors that aren't about what was asked: Postgres isn't reached, stops, or has no room. A
-connection that is cut while it prepares a statement raises asyncpg's internal error."""
+"""Errors that aren't about what was asked: Postgres isn't reached, lets nobody in, stops, takes no
+writes, has no room, or can't read its disk. A connection that is cut while it prepares a statement
+raises asyncpg's internal error."""
 DATABASE_FAILED = (*DATABASE_AWAY, asyncpg.PostgresError)
 """All that the database can fail with, also because of what was asked."""
 _NO_STATEMENTS = "statement_cache_size=0"
 """What a database URL has in its query where pgbouncer gives each transaction another connection,
 so that none can prepare statements for later."""
+
+_TAKES_NO_WRITES = ("in_hot_standby", "default_transaction_read_only")
+"""What Postgres tells each connection, now and whenever it changes: `on` in a standby, and where
+writes were turned off, as providers do for a disk that is full."""
 
 _FIRST_ADDED_TYPE = 16384
 """Types with a smaller number come with Postgres and are the same in each database."""
@@ -166,7 +176,18 @@ async def _set_up(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
 
 async def _leave(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
     """Skip the round trip in which asyncpg resets session settings, cursors, listeners and session
-    locks on release: nothing here uses them. It rolls back open transactions anyway."""
+    locks on release: nothing here uses them. It rolls back open transactions anyway.
+
+    A connection that takes no writes isn't kept: the next one may lead to the new primary, or begin
+    after writes were turned on again."""
+    if is_read_only(connection):
+        connection.terminate()
+
+
+def is_read_only(connection: Connection) -> bool:
+    """Whether the server takes no writes from this connection, by what it has told."""
+    told = connection.get_settings()
+    return any(getattr(told, name, "off") == "on" for name in _TAKES_NO_WRITES)
 
 
 def _encode(value: object) -> str:

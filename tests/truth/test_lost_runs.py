@@ -1,13 +1,15 @@
 """Temporal is emptied: the next worker says so and starts what was lost."""
 
 import pytest
+import temporalio.api.operatorservice.v1 as operator
 from prometheus_client import REGISTRY
 
-from latchkey import dispatch, lost_runs
+from latchkey import dispatch, doctor_temporal, lost_runs
+from latchkey.settings import SettingsError
 from latchkey.store.pool import Pool
 from latchkey.store.purchases import subscription_mirror
 from latchkey.store.stripe import wakeups
-from tests.harness import Latchkey, until
+from tests.harness import Latchkey, http_client, register_namespace, until
 from tests.life.play import linked
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -120,3 +122,54 @@ async def test_whatever_else_was_under_way_is_roused(pool: Pool) -> None:
     }
     again = await pool.fetch("select id from events where state = 'waiting'")
     assert {row["id"] for row in again} == {"evt_sub_lost", "evt_pi_1"}
+
+
+async def test_a_deleted_namespace_loses_nothing(
+    site: Latchkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Access and webhooks are answered meanwhile, whoever looks learns why nothing else moves, and
+    a namespace with its name takes everything over."""
+    product, _, price = await linked(site)
+    first = await site.stripe.subscribe("before@deleted.example", price)
+    await site.has(product, "before@deleted.example")
+    await site.quiet()
+    await site.stop_worker()
+    await site.temporal.operator_service.delete_namespace(
+        operator.DeleteNamespaceRequest(namespace=site.namespace)
+    )
+    says = f"the Temporal namespace '{site.namespace}' doesn't exist"
+
+    async def known() -> bool:
+        async with http_client() as client:
+            return says in (await client.get(f"{site.url}/readyz")).text
+
+    await until(known, "the web process says so")
+    await site.stripe.subscribe("meanwhile@deleted.example", price)
+    await site.stripe.delivered()
+    assert (await site.access(product, "before@deleted.example"))["access"] is True
+    states = await site.pool.fetch("select distinct state from events")
+    assert {row["state"] for row in states} == {"waiting", "handled"}
+    await site.start_worker()
+    assert site._worker is not None
+    with pytest.raises(SettingsError, match=says):
+        await site._worker
+    monkeypatch.setenv("TEMPORAL_NAMESPACE", site.namespace)
+    told = await doctor_temporal.of_temporal(site.settings)
+    assert [(check.ok, says in check.advice) for check in told] == [(False, True)]
+
+    await register_namespace(site.temporal, site.namespace)
+
+    async def back() -> bool:
+        async with http_client() as client:
+            return (await client.get(f"{site.url}/readyz?full=1")).status_code == 200
+
+    await until(back, "the web process sees the new namespace")
+    await site.start_worker()
+    await site.has(product, "meanwhile@deleted.example")
+
+    async def runs() -> bool:
+        return f"subscription/{first['id']}" in await running(site)
+
+    await until(runs, "what ran in the deleted one runs again")
+    await site.settled()
+    assert await site.pool.fetchval("select count(*) from events where state = 'failed'") == 0
