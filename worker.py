@@ -110,7 +110,6 @@ WORKFLOW_TASKS, AT_ONCE_SLOTS, ACTIVITY_SLOTS = 64, 32, 100
 Temporal, where the urgent come first."""
 FEWEST_SLOTS, MEMORY_SHARE, CPU_SHARE = 5, 0.8, 0.9
 GRACE = timedelta(seconds=20)
-DEPLOYMENT = "latchkey"
 POOL_SIZE = 16
 SITE_SECONDS = 60.0
 """How often a worker asks whether the site is still the one at its address."""
@@ -212,7 +211,7 @@ def version_of(settings: Settings) -> WorkerDeploymentConfig | None:
     if settings.worker_versioning == "off":
         return None
     return WorkerDeploymentConfig(
-        version=WorkerDeploymentVersion(DEPLOYMENT, installed_version("latchkey")),
+        version=WorkerDeploymentVersion(contracts.WORKER_DEPLOYMENT, installed_version("latchkey")),
         use_worker_versioning=True,
         default_versioning_behavior=VersioningBehavior.AUTO_UPGRADE,
     )

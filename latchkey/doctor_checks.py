@@ -161,7 +161,10 @@ async def from_database(
 async def of_database(settings: Settings) -> list[Check]:
     """Checks of events, catch-up and drift, from the database. Empty if it can't be read."""
     figures = await from_database(settings, health.figures)
-    return list(_database_checks(figures, expectations(settings))) if figures else []
+    if figures is None:
+        return []
+    expected = expectations(settings)
+    return [*_database_checks(figures, expected), *_backup_never_made(figures, expected)]
 
 
 async def of_address(settings: Settings) -> list[Check]:
@@ -289,6 +292,13 @@ def _database_checks(figures: HealthFigures, expected: Expectations) -> Iterator
             name != "backup" or figures.backed_up_at is not None
         ):
             yield Check(name, True, _right(name, figures))
+
+
+def _backup_never_made(figures: HealthFigures, expected: Expectations) -> Iterator[Check]:
+    """Backups may be made by other means, so only doctor asks for the first one."""
+    if figures.backed_up_at is None and expected.backup_every and expected.is_public:
+        found = "`latchkey backup` never made one"
+        yield Check("backup", False, found, ADVICE[FindingKind.BACKUP_LATE])
 
 
 def _found(finding: Finding, figures: HealthFigures) -> str:

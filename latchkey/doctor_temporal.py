@@ -12,7 +12,7 @@ from cryptography import x509
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from latchkey import contracts, doctor_checks, temporal
+from latchkey import contracts, doctor_checks, doctor_versions, temporal
 from latchkey.doctor_checks import PATIENCE_SECONDS, Check
 from latchkey.rules.plurals import counted
 from latchkey.settings import Settings
@@ -115,9 +115,10 @@ async def _of_namespace(client: Client, access: Access) -> list[Check]:
             )
             kept = described.config.workflow_execution_retention_ttl.ToTimedelta()
             waits = {queue: await _waits(client, queue) for queue in QUEUES}
+            releases = await doctor_versions.of_releases(client)
     except (RPCError, TimeoutError):
         return []
-    return [of_retention(kept, client.namespace, access), of_waiting(waits)]
+    return [of_retention(kept, client.namespace, access), of_waiting(waits), *releases]
 
 
 async def _waits(client: Client, queue: str) -> timedelta:

@@ -98,7 +98,10 @@ async def test_health_and_metrics_know_how_old_the_last_backup_is(
     assert age is not None
     assert 37 * 3600 <= age < 38 * 3600
     await pool.execute("delete from chores")
-    assert await said(public) == [], "backups may be made by other means"
+    assert await said(public) == ["`latchkey backup` never made one"]
+    assert await said(elsewhere) == [], "backups are made by other means"
+    local = public.model_copy(update={"public_url": "http://127.0.0.1:8000"})
+    assert await said(local) == [], "it is only tried out"
     assert await backup_alarms(pool, public) == []
 
 

@@ -6,6 +6,7 @@ from hashlib import sha256
 MAIN_QUEUE = "latchkey"
 STRIPE_QUEUE = "latchkey-stripe"
 WEBHOOK_QUEUE = "latchkey-webhooks"
+WORKER_DEPLOYMENT = "latchkey"
 
 PRODUCT_LINK = "ProductLink"
 SUBSCRIPTION = "Subscription"

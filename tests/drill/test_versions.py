@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-import worker
+from latchkey import contracts, doctor_versions
 from latchkey.contracts import subscription_workflow_id
+from latchkey.doctor_checks import Check
 from latchkey.embedded import temporal_binary
 from tests.drill.programs import Program, program
 from tests.drill.test_drill import Shop, as_paid, mail_server
@@ -74,7 +75,7 @@ class Releases:
         async def taken() -> bool:
             nonlocal said
             process = await asyncio.create_subprocess_exec(
-                *(*command, "--deployment-name", worker.DEPLOYMENT, *site),
+                *(*command, "--deployment-name", contracts.WORKER_DEPLOYMENT, *site),
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.PIPE,
             )
@@ -113,6 +114,12 @@ async def test_a_release_is_ramped_up_and_taken_back_while_people_buy(
             await site.has(product, email)
             return email
 
+        async def told() -> Check:
+            """What doctor says of the workers."""
+            found = await doctor_versions.read(site.temporal)
+            [check] = doctor_versions.judged(found, installed=NEW)
+            return check
+
         old = await start(OLD)
         await releases.make_current(OLD)
         await site.start_web()
@@ -126,12 +133,14 @@ async def test_a_release_is_ramped_up_and_taken_back_while_people_buy(
         new = await start(NEW)
         first += [await buying, await bought()]
         assert await releases.of(shop, *first) == {OLD: len(first)}, "a release waits for its share"
+        assert f"{OLD} is current, and workers of {OLD} and {NEW} run" == (await told()).found
 
         await releases.ramp(NEW, 50)
         second = [await bought()]
         while len(await releases.of(shop, *second)) < len((OLD, NEW)):
             assert len(second) < MOST, "both releases take runs"
             second.append(await bought())
+        assert (await told()).ok, "the new release has its share"
 
         buying = asyncio.create_task(bought())
         await releases.make_current(NEW)
