@@ -63,6 +63,7 @@ EXPORTS = (
             "lastname": Column.NAME,
             "membership": Column.PLAN,
             "expires": Column.UNTIL,
+            "ended": Column.UNTIL,
             "subscription transaction id": Column.SUBSCRIPTION,
             "status": Column.STATUS,
         },

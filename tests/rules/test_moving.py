@@ -27,19 +27,20 @@ HEADINGS = {
         "Name,Email,Discord,Patron Status,Follows You,Free Member,Free Trial,Lifetime Amount,"
         "Pledge Amount,Charge Frequency,Tier,Addressee,Street,City,State,Zip,Country,Phone,"
         "Patronage Since Date,Last Charge Date,Last Charge Status,Additional Details,User ID,"
-        "Last Updated,Currency,Max Posts,Access Expiration,Next Charge Date",
-        "name email - status - - - - - - plan" + " -" * 15 + " until -",
+        "Last Updated,Currency,Max Posts,Access Expiration,Next Charge Date,Full Country Name,"
+        "Subscription Source",
+        "name email - status - - - - - - plan" + " -" * 15 + " until - - -",
     ),
     "Ghost": (
         "id,email,name,note,subscribed_to_emails,complimentary_plan,stripe_customer_id,created_at,"
-        "deleted_at,labels,tiers",
-        "- email name - - - customer - - - plan",
+        "deleted_at,labels,tiers,gift_id",
+        "- email name - - - customer - - - plan -",
     ),
     "Paid Memberships Pro": (
-        "id,username,firstname,lastname,email,membership,discount_code_id,discount_code,"
-        "subscription_transaction_id,billing_amount,cycle_number,cycle_period,"
-        "next_payment_date,joined,expires",
-        "- - name name email plan - - subscription - - - - - until",
+        "id,username,firstname,lastname,email,membership,membership_id,discount_code_id,"
+        "discount_code,subscription_transaction_id,billing_amount,cycle_number,cycle_period,"
+        "next_payment_date,joined,startdate,expires",
+        "- - name name email plan - - - subscription - - - - - - until",
     ),
     "Memberful": (
         "Full Name,Email,Memberful ID,Created at,Plan,Expiration date,Stripe Customer ID,Referrer",
@@ -65,6 +66,11 @@ def test_known_exports_are_recognised_and_mapped(name: str) -> None:
     columns = exports.suggested(heading)
     assert " ".join(column.value or "-" for column in columns) == HEADINGS[name][1]
     assert exports.problem_with(columns) is None
+
+
+def test_whose_membership_has_ended_isnt_without_an_end() -> None:
+    ended = HEADINGS["Paid Memberships Pro"][0].replace("expires", "ended").split(",")
+    assert exports.suggested(ended)[ended.index("ended")] is Column.UNTIL
 
 
 @given(st.lists(st.sampled_from(sorted({n for names in exports.COMMON.values() for n in names}))))
