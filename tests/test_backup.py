@@ -27,7 +27,14 @@ from latchkey.postgres_client import PostgresClientError
 from latchkey.restoration import RestoreError
 from latchkey.settings import Settings
 from latchkey.store import backups, site_identity
-from latchkey.store.migrate import MigrationError, await_current, migrate, migrations
+from latchkey.store import migrate as migrate_module
+from latchkey.store.migrate import (
+    Migration,
+    MigrationError,
+    await_current,
+    migrate,
+    migrations,
+)
 from latchkey.store.pool import Connection, Pool, create_pool
 from latchkey.store.site_identity import SiteRole
 from latchkey.vault import Purpose, Vault
@@ -195,6 +202,22 @@ async def test_what_is_restored_is_silent_until_it_is_adopted(made: MadeBackup, 
         assert await of_identity(settings(empty)) == []
     finally:
         await pool.close()
+
+
+async def test_a_backup_of_an_earlier_release_is_brought_up_to_this_one(
+    made: MadeBackup, empty: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = Migration("9999_later", "alter table users add column later text default 'filled'")
+    monkeypatch.setattr(migrate_module, "migrations", lambda: [*migrations(), later])
+    with pytest.raises(MigrationError, match="9999_later"):
+        await await_current(settings(empty).require_database(), seconds=0)
+    done = await restoration.restore(settings(empty), made.path)
+    assert done.migrated == [later.name]
+    await await_current(settings(empty).require_database(), seconds=0)
+    connection = await asyncpg.connect(empty)
+    found = await connection.fetch("select email, later from users")
+    await connection.close()
+    assert [tuple(row) for row in found] == [("ada@life.example", "filled")]
 
 
 async def test_a_server_that_is_older_than_the_programs_is_spared_what_it_does_not_know(

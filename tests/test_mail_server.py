@@ -10,15 +10,16 @@ import aiosmtplib
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult
 
-from latchkey import doctor_mail
+from latchkey import adoption, doctor_mail
 from latchkey.doctor_checks import Check
+from latchkey.mail import outbox
 from latchkey.mail import server as servers
 from latchkey.mail.server import MailServer
 from latchkey.rules.vocabulary import MailSecurity
 from latchkey.settings import Settings
 from latchkey.store import mail_server
 from latchkey.store.mail_server import StoredMailServer
-from latchkey.store.pool import create_pool
+from latchkey.store.pool import Pool, create_pool
 from latchkey.vault import Purpose, Vault
 from tests.harness import Postgres, free_port
 
@@ -251,3 +252,52 @@ async def test_doctor_tries_the_server_of_the_environment_first(postgres: Postgr
 async def test_doctor_says_nothing_of_mail_servers_where_there_is_none(postgres: Postgres) -> None:
     assert await checked(await postgres.create()) == []
     assert await checked("postgresql://127.0.0.1:9/none") == []
+
+
+class Hanging(Choosy):
+    """Takes `takes` emails, and then says nothing to the next one until it is `free`."""
+
+    def __init__(self, takes: int) -> None:
+        self.takes = takes
+        self.free = asyncio.Event()
+        self.taken: list[str] = []
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        if len(self.taken) == self.takes and not self.free.is_set():
+            await self.free.wait()
+            return "451 too late"
+        self.taken += envelope.rcpt_tos
+        return "250 OK"
+
+
+async def test_a_server_that_hangs_amid_emails_loses_and_repeats_none(
+    dsn: str, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patiently = servers.connected
+    monkeypatch.setattr(servers, "connected", lambda server: patiently(server, timeout=2))
+    handler = Hanging(takes=1)
+    port = free_port()
+    given = {"SMTP_URL": f"smtp://127.0.0.1:{port}", "LATCHKEY_PUBLIC_URL": "http://127.0.0.1:9"}
+    settings = Settings.model_validate(given | {"LATCHKEY_SECRET": SECRET, "DATABASE_URL": dsn})
+    await adoption.claim(pool, settings)
+    people = [f"hanging{number}@post.example" for number in range(3)]
+    await pool.execute("insert into users (email) select unnest($1::text[])", people)
+    await pool.execute(
+        "insert into mails (key, kind, user_id)"
+        " select 'how:' || id, 'login_instructions', id from users"
+    )
+    server = await asyncio.get_running_loop().create_server(
+        lambda: SMTP(handler), "127.0.0.1", port
+    )
+    try:
+        with pytest.raises(outbox.MailServerAwayError):
+            await outbox.send_due(pool, settings)
+        left = await pool.fetch("select due_at > now() as later from mails where state = 'queued'")
+        assert [row["later"] for row in left] == [True, True], "one is sent, two are put back"
+        handler.free.set()
+        await pool.execute("update mails set due_at = now()")
+        await outbox.send_due(pool, settings)
+    finally:
+        server.close()
+    assert sorted(handler.taken) == people
+    assert await pool.fetchval("select count(*) from mails where state <> 'sent'") == 0
