@@ -5,6 +5,7 @@ import functools
 import gc
 import inspect
 import itertools
+import os
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Generator, Iterator
@@ -15,12 +16,15 @@ import pytest
 import structlog
 from argon2 import PasswordHasher
 from hypothesis import HealthCheck, settings
+from jinja2 import FileSystemBytecodeCache
 from starlette import routing
 from temporalio.client import Schedule
 
 from latchkey import dispatch, doctor_checks, doctor_temporal, passwords, schedules, worker_port
+from latchkey.mail import render as mail_rendering
 from latchkey.settings import Settings
 from latchkey.store.pool import Pool, create_pool
+from sandbox.pages import frame as sandbox_pages
 from sandbox.schema import Published
 from tests.harness import (
     PATIENCE,
@@ -35,6 +39,7 @@ from tests.harness import (
 )
 from tests.sandbox.alone import Alone, run_alone
 from web import health
+from web.pages import render as page_rendering
 from web.pages.admin import stripe_settings
 
 settings.register_profile(
@@ -159,6 +164,19 @@ def quick_routes() -> Iterator[None]:
     would compile all of its own again."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(routing, "compile_path", functools.cache(routing.compile_path))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_templates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Compile each template once in a run: its processes would compute two seconds each."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    compiled = FileSystemBytecodeCache(str(folder))
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (page_rendering, mail_rendering, sandbox_pages):
+            patch.setattr(module._ENVIRONMENT, "bytecode_cache", compiled)
         yield
 
 
