@@ -3,7 +3,7 @@ end."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from enum import StrEnum
 
 from latchkey.rules.figures import Movement, Period
@@ -12,6 +12,9 @@ from latchkey.store.pool import Connection, Pool
 from latchkey.store.purchases.billing_lists import ListPlace
 
 CHUNK = 1000
+SPARE, FURTHER = 2, 8
+"""How many times as many stretches as people are wanted the search for subscribers reads first, and
+how much further it goes each time if those were too few."""
 
 
 class Level(StrEnum):
@@ -102,14 +105,37 @@ found as (
      where product_id = $1 and at >= $2 and at < $3 and kind = any(string_to_array($4, ','))
        and currency in ('', $5))
 """
-_OPEN_VALUES = values(customers="r.since < $3 and coalesce(r.until >= $3, true)", scope=ONE_PRODUCT)
-_ON_TRIAL = """
-s.id in (
-    select subscription_id from recurring_spans where trial and (until is null or until >= $3)
-    union select subscription_id from recurring_spans where not trial and since >= $3
-    union select subscription_id from past_spans where trial and until >= $3
-    union select subscription_id from past_spans where not trial and since >= $3)
+_OPEN = "r.since < {0} and coalesce(r.until >= {0}, true)"
+_OPEN_VALUES = values(
+    customers=f"s.customer_id = any($9::text[]) and {_OPEN.format('$3')}", scope=ONE_PRODUCT
+)
+_WALKED = """
+and r.since < $1 and r.since <= $2 and not r.trial
+and ($3 = '' or r.stripe_product in (
+         select l.stripe_product from counting_links l where l.product_id = $3))
+and (select coalesce(p.currency, '') from prices p where p.id = r.price_id) = $4
+order by r.since desc limit $5
 """
+_WALK = f"""
+select * from (
+    (select s.customer_id, r.since from recurring_spans r, subscriptions s
+      where s.id = r.subscription_id and coalesce(r.until >= $1, true) {_WALKED})
+    union all
+    (select r.customer_id, r.since
+       from (select * from past_spans where until >= $1 and since < $1 offset 0) r
+      where true {_WALKED})) w
+ order by since desc limit $5
+"""
+"""Who has something open at `$1`, the latest first, from what began at `$2`. Of what had ended
+before it was known little is open, so that is found by its ends."""
+
+_ON_TRIAL = """
+select subscription_id from recurring_spans where trial and (until is null or until >= $1)
+union select subscription_id from recurring_spans where not trial and since >= $1
+union select subscription_id from past_spans where trial and until >= $1
+union select subscription_id from past_spans where not trial and since >= $1
+"""
+_OF_SUBSCRIPTIONS = "s.id = any($9::text[])"
 _FIRST_PAID = f"""
 {values(customers=_BEGAN, scope=ONE_PRODUCT)},
 paying as (
@@ -130,7 +156,7 @@ found as (
 """
 _HELD = HELD.format(users="($1 = '' or g.product_id = $1)")
 _NOBODY = "false"
-_TRIALS = movements(customers=_ON_TRIAL, users=_NOBODY, orders=_NOBODY, scope=ONE_PRODUCT)
+_TRIALS = movements(customers=_OF_SUBSCRIPTIONS, users=_NOBODY, orders=_NOBODY, scope=ONE_PRODUCT)
 
 _AT_THE_END = {
     Level.MEMBERS: f"""
@@ -193,18 +219,66 @@ async def page(
     connection: Connection, wanted: FigureQuestion, *, after: ListPlace | None = None, limit: int
 ) -> list[PersonBehind]:
     """The first people, the latest first, from the one after `after`."""
+    if wanted.kind is Level.SUBSCRIBERS:
+        return await _subscribers(connection, wanted, after=after, limit=limit)
+    ids = None
+    if wanted.kind is Level.TRIALS:
+        found = await connection.fetch(_ON_TRIAL, _midnight(wanted.period.end))
+        ids = [row["subscription_id"] for row in found]
+    return await _read(connection, wanted, after=after, limit=limit, ids=ids)
+
+
+async def _subscribers(
+    connection: Connection, wanted: FigureQuestion, *, after: ListPlace | None, limit: int
+) -> list[PersonBehind]:
+    """Subscribers, found by walking back through what they pay for until there are enough: whoever
+    began later than where the walk ended has been met on it."""
+    steps = limit * SPARE
+    while True:
+        walked = await connection.fetch(
+            _WALK,
+            _midnight(wanted.period.end),
+            after.at if after else _midnight(wanted.period.end),
+            wanted.product_id or "",
+            wanted.currency,
+            steps,
+        )
+        met = list(dict.fromkeys(row["customer_id"] for row in walked))
+        people = await _read(connection, wanted, after=after, limit=limit, ids=met)
+        if len(walked) < steps:
+            return people
+        sure = [person for person in people if person.at > walked[-1]["since"]]
+        if len(sure) == limit:
+            return sure
+        steps *= FURTHER
+
+
+async def _read(
+    connection: Connection,
+    wanted: FigureQuestion,
+    *,
+    after: ListPlace | None,
+    limit: int,
+    ids: list[str] | None,
+) -> list[PersonBehind]:
+    """One query; `ids` are the customers or subscriptions that it may look at, None for all."""
     rows = await connection.fetch(
         _found(wanted.kind) + _PAGE,
         wanted.product_id or "",
-        datetime.combine(wanted.period.start, time(), UTC),
-        datetime.combine(wanted.period.end, time(), UTC),
+        _midnight(wanted.period.start),
+        _midnight(wanted.period.end),
         ",".join(_TOGETHER) if wanted.kind is Several.REVENUE_LOST else wanted.kind,
         wanted.currency,
         after.at if after else None,
         after.id if after else None,
         limit,
+        *([] if ids is None else [ids]),
     )
     return [PersonBehind(**dict(row)) for row in rows]
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
 
 
 async def everyone(pool: Pool, wanted: FigureQuestion) -> AsyncIterator[list[PersonBehind]]:
