@@ -57,9 +57,9 @@ async def test_lists_are_sorted_by_their_headings(shared: Latchkey) -> None:
         await admin.sign_in()
         page = (await admin.get(path)).text
         assert re.search(r'<th aria-sort="descending"><a [^>]*sort=oldest">Date</a>', page)
-        assert f'<th class="number"><a class="sorts" href="{path}&amp;sort=highest">' in page
+        assert f'<th class="number"><a class="order" href="{path}&amp;sort=highest">' in page
         page = (await admin.get(f"{path}&sort=highest")).text
-        assert 'aria-sort="descending"><a class="sorts" href="' + path in page
+        assert 'aria-sort="descending"><a class="order" href="' + path in page
         for sort, wanted in (("highest", [300, 200, 100]), ("lowest", [100, 200, 300])):
             page = (await admin.get(f"{path}&sort={sort}")).text
             assert re.findall(r"cs_sorted_(\d+)</", page) == [str(amount) for amount in wanted]
