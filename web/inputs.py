@@ -65,6 +65,10 @@ def _storable(value: str) -> str:
 Name = Annotated[
     str, Field(max_length=200, json_schema_extra={"minLength": 1}), AfterValidator(_named)
 ]
+LONGEST_LABEL = 40
+UserLabel = Annotated[
+    str, Field(max_length=LONGEST_LABEL, json_schema_extra={"minLength": 1}), AfterValidator(_named)
+]
 Line = Annotated[str, AfterValidator(_one_line)]
 Slug = Annotated[str, Field(max_length=80, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 Url = Annotated[

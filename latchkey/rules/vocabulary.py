@@ -353,6 +353,7 @@ class AuditAction(StrEnum):
     MATCH_DISMISSED = "match_dismissed"
     SECOND_SUBSCRIPTION_ALLOWED = "second_subscription_allowed"
     USER_ERASED = "user_erased"
+    LABELS_CHANGED = "labels_changed"
     NOTE_ADDED = "note_added"
     NOTE_DELETED = "note_deleted"
     LINK_MAILED = "link_mailed"

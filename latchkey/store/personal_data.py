@@ -51,6 +51,7 @@ EMPTIED = frozenset(
         "unsubscribed_addresses",
         "used_links",
         "user_imports",
+        "user_labels",
         "user_merges",
         "user_notes",
         "wakeups",

@@ -2175,6 +2175,13 @@ CREATE TABLE user_imports (
     created_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
+CREATE TABLE user_labels (
+    user_id bigint NOT NULL,
+    label text NOT NULL,
+    added_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT user_labels_label_check CHECK (((length(label) >= 1) AND (length(label) <= 40)))
+);
+
 CREATE TABLE user_merges (
     from_user bigint NOT NULL,
     into_user bigint NOT NULL,
@@ -2702,6 +2709,9 @@ ALTER TABLE ONLY user_addresses
 ALTER TABLE ONLY user_imports
     ADD CONSTRAINT user_imports_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY user_labels
+    ADD CONSTRAINT user_labels_pkey PRIMARY KEY (user_id, label);
+
 ALTER TABLE ONLY user_merges
     ADD CONSTRAINT user_merges_pkey PRIMARY KEY (from_user);
 
@@ -3024,6 +3034,8 @@ CREATE INDEX tries_over ON tries USING btree (window_ends);
 CREATE INDEX used_links_over ON used_links USING btree (used_at);
 
 CREATE INDEX user_addresses_by_user ON user_addresses USING btree (user_id);
+
+CREATE INDEX user_labels_by_label ON user_labels USING btree (label, user_id);
 
 CREATE INDEX user_merges_by_user ON user_merges USING btree (into_user);
 
@@ -3382,6 +3394,9 @@ ALTER TABLE ONLY user_addresses
 
 ALTER TABLE ONLY user_imports
     ADD CONSTRAINT user_imports_created_by_fkey FOREIGN KEY (created_by) REFERENCES users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY user_labels
+    ADD CONSTRAINT user_labels_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY user_merges
     ADD CONSTRAINT user_merges_into_user_fkey FOREIGN KEY (into_user) REFERENCES users(id);

@@ -55,7 +55,7 @@ STAYS = """
     portal_configurations preview_records previews prices processes reconciliation_seen
     reconciliations recurring_spans second_subscriptions sent_events signing_keys site_entries
     stripe_products subscription_items subscriptions tries unsubscribed_addresses used_links
-    user_imports user_merges user_notes wakeups webhook_attempts webhook_deliveries
+    user_imports user_labels user_merges user_notes wakeups webhook_attempts webhook_deliveries
     webhook_events webhook_facts webhook_refusals
 """
 """Tables that stay behind. A new table belongs here or into a list of what goes along."""

@@ -299,3 +299,41 @@ async def test_impersonation_ends_when_they_stop_being_a_member(
         page = (await admin.get("/library")).text
     assert "/acting/stop" not in page
     assert email not in page
+
+
+async def test_people_are_labelled_one_by_one_chosen_and_all_that_a_filter_finds(
+    shared: Latchkey,
+) -> None:
+    names = [f"labelled{n}" for n in range(3)]
+    ids = [await user(shared, f"{name}@page.example", "member") for name in names]
+    path = "/admin/users?q=labelled"
+    async with visit(shared) as admin:
+        await admin.sign_in()
+        here = f"/admin/users/{ids[0]}"
+        refused = await admin.send(here, f"{here}/labels", expect=422, label="x" * 41)
+        assert "Enter a label of up to 40 characters." in refused.text
+        await admin.send(here, f"{here}/labels", expect=303, label="<b>Press</b> friends")
+        assert "&lt;b&gt;Press&lt;/b&gt; friends" in (await admin.get(here)).text
+        label = path.replace("users", "users/labels")
+        nobody = await admin.send(path, label, expect=422, label="Early birds")
+        assert "Choose at least one person, or everyone on the list." in nobody.text
+        assert f'href="{path}&amp;sort=seen"' in nobody.text
+        long = await admin.send(path, label, expect=422, label="x" * 41, user=ids[0])
+        assert f'value="{ids[0]}" checked form="labelling"' in long.text
+        await admin.send(path, label, expect=303, label="Early birds", user=ids[1], change="add")
+        await admin.send(path, label, expect=303, label="All of them", all="yes", change="add")
+        await admin.send(path, label, expect=303, label="all of THEM", user=ids[2], change="remove")
+        found = (await admin.get(f"{path}&label=All+of+them")).text
+        assert [name in found for name in names] == [True, True, False]
+        rows = csv.DictReader(io.StringIO((await admin.get("/admin/users.csv?q=labelled")).text))
+        assert {row["email"].partition("@")[0]: row["labels"] for row in rows} == {
+            "labelled0": "<b>Press</b> friends; All of them",
+            "labelled1": "All of them; Early birds",
+            "labelled2": "",
+        }
+        await admin.send(here, f"{here}/labels/remove", expect=303, label="<b>Press</b> friends")
+    given = await shared.call("PUT", f"/users/{ids[2]}/labels", json={"labels": ["early BIRDS"]})
+    assert given["labels"] == ["Early birds"]
+    listed = await shared.call("GET", "/users", params={"label": "Early birds"})
+    assert [row["id"] for row in listed["data"]] == [ids[2], ids[1]]
+    await shared.call("PUT", f"/users/{ids[2]}/labels", 422, json={"labels": [" "]})

@@ -4,16 +4,18 @@ from datetime import datetime
 
 from pydantic import Field
 
+from latchkey.store import audit_draft
 from latchkey.store.access import grants
 from latchkey.store.communities import accounts
 from latchkey.store.communities.accounts import ConnectedAccount
-from latchkey.store.users import users
+from latchkey.store.pool import Connection
+from latchkey.store.users import labels, users
 from web import numbers
 from web.api.cursors import cursor, number
 from web.api.lookup import product_of, user_of
 from web.api.problems import not_found
 from web.api.registry import Call, Output, Paging, endpoint
-from web.inputs import NewGrant
+from web.inputs import Input, NewGrant, UserLabel
 
 
 class Customer(Output):
@@ -41,7 +43,8 @@ class CommunityAccount(Output):
 
 
 class User(Output):
-    """A user. `locale` is the language that they read, as a BCP 47 tag; null if it isn't known."""
+    """A user. `locale` is the language that they read, as a BCP 47 tag; null if it isn't known.
+    `labels` are what the team calls them."""
 
     id: int
     email: str
@@ -51,6 +54,7 @@ class User(Output):
     created_at: datetime
     customers: list[Customer]
     communities: list[CommunityAccount]
+    labels: list[str]
 
 
 class UserList(Output):
@@ -62,10 +66,14 @@ class UserSearch(Paging):
     search: str | None = Field(
         None, max_length=200, description="part of the email address or name"
     )
+    label: UserLabel | None = Field(None, description="a label that they have, as it is written")
 
 
 def _user(
-    user: users.User, customers: list[users.StripeCustomer], connected: list[ConnectedAccount]
+    user: users.User,
+    customers: list[users.StripeCustomer],
+    connected: list[ConnectedAccount],
+    given: list[str],
 ) -> User:
     return User(
         id=user.id,
@@ -87,6 +95,7 @@ def _user(
             )
             for account in connected
         ],
+        labels=given,
     )
 
 
@@ -96,14 +105,19 @@ async def list_users(call: Call) -> UserList:
     paging: UserSearch = call.query
     async with call.site.pool.acquire() as connection:
         rows = await users.listed(
-            connection, after=number(paging.after), limit=paging.limit + 1, search=paging.search
+            connection,
+            after=number(paging.after),
+            limit=paging.limit + 1,
+            search=paging.search,
+            label=paging.label,
         )
         page = rows[: paging.limit]
         known = await users.customers(connection, [row.id for row in page])
         connected = await accounts.of_users(connection, [row.id for row in page])
+        given = await labels.of_users(connection, [row.id for row in page])
     more = len(rows) > paging.limit
     return UserList(
-        data=[_user(row, known[row.id], connected[row.id]) for row in page],
+        data=[_user(row, known[row.id], connected[row.id], given[row.id]) for row in page],
         next=cursor(page[-1].id) if more else None,
     )
 
@@ -113,9 +127,34 @@ async def get_user(call: Call) -> User:
     """Get one user with their Stripe customers and connected accounts."""
     async with call.site.pool.acquire() as connection:
         found = await user_of(connection, call.path["id"])
-        known = await users.customers(connection, [found.id])
-        connected = await accounts.of_users(connection, [found.id])
-    return _user(found, known[found.id], connected[found.id])
+        return await _complete(connection, found)
+
+
+class Labels(Input):
+    labels: list[UserLabel] = Field(max_length=50)
+
+
+@endpoint("PUT", "/users/{id}/labels", body=Labels, answer=User)
+async def set_labels(call: Call) -> User:
+    """Give a user these labels and no others.
+
+    A label exists while somebody has it. `vip` is the same as `VIP`, and is written as whoever used
+    it first wrote it. Somebody who was erased gets none.
+    """
+    wanted: Labels = call.body
+    async with call.site.changing() as connection:
+        found = await user_of(connection, call.path["id"])
+        await users.lock(connection, [found.id])
+        given = await labels.replace(connection, found.id, wanted.labels)
+        audit_draft.note(after={"labels": given})
+        return await _complete(connection, found)
+
+
+async def _complete(connection: Connection, user: users.User) -> User:
+    known = await users.customers(connection, [user.id])
+    connected = await accounts.of_users(connection, [user.id])
+    given = await labels.of_users(connection, [user.id])
+    return _user(user, known[user.id], connected[user.id], given[user.id])
 
 
 class Grant(Output):

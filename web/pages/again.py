@@ -12,6 +12,7 @@ from web.pages.errors import NotFoundError, RefusedFieldsError
 FORMS = {
     "/account/email": "/account/settings",
     "/account/password": "/account/settings",
+    "/admin/users/labels": "/admin/users",
 }
 """Where the form is that is sent to an address. Others are at the address itself, or at the nearest
 one above it."""

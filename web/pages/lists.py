@@ -14,10 +14,10 @@ LONGEST = 200
 
 class Query:
     """The filters in a query string, each a text cut to `LONGEST`; `q` is the search and `sort` the
-    order, which isn't a filter."""
+    order, which isn't a filter. `path` is that of the list, if it isn't the request's."""
 
-    def __init__(self, request: Request, names: Sequence[str]) -> None:
-        self._path = request.url.path
+    def __init__(self, request: Request, names: Sequence[str], *, path: str = "") -> None:
+        self._path = path or request.url.path
         params = request.query_params
         self.values = {
             name: "".join(c for c in params.get(name, "") if c >= " ").strip()[:LONGEST]

@@ -1360,6 +1360,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/users/{id}/labels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Give a user these labels and no others.
+         * @description A label exists while somebody has it. `vip` is the same as `VIP`, and is written as whoever used
+         *     it first wrote it. Somebody who was erased gets none.
+         *
+         *     Needs a token with the scope `write` or a wider one.
+         */
+        put: operations["put_users_id_labels"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/products/{id}/grants": {
         parameters: {
             query?: never;
@@ -2489,6 +2512,11 @@ export interface components {
             data: components["schemas"]["ImportedLine"][];
             /** Next */
             next: string | null;
+        };
+        /** Labels */
+        Labels: {
+            /** Labels */
+            labels: string[];
         };
         /**
          * Lesson
@@ -4257,6 +4285,7 @@ export interface components {
         /**
          * User
          * @description A user. `locale` is the language that they read, as a BCP 47 tag; null if it isn't known.
+         *     `labels` are what the team calls them.
          */
         User: {
             /** Id */
@@ -4278,6 +4307,8 @@ export interface components {
             customers: components["schemas"]["Customer"][];
             /** Communities */
             communities: components["schemas"]["CommunityAccount"][];
+            /** Labels */
+            labels: string[];
         };
         /** UserList */
         UserList: {
@@ -4738,7 +4769,7 @@ export interface operations {
                 limit?: number;
                 after?: string;
                 actor?: string;
-                action?: "signed_in" | "sign_in_failed" | "second_factor_asked" | "signed_out" | "sessions_ended" | "factor_added" | "factor_removed" | "recovery_codes_renewed" | "password_changed" | "email_change_asked" | "email_changed" | "purchase_claimed" | "portal_opened" | "checkout_opened" | "page_denied" | "forged_form" | "token_denied" | "scope_denied" | "token_created" | "token_revoked" | "client_created" | "client_changed" | "client_deleted" | "client_secret_created" | "client_secret_revoked" | "protected_site_added" | "protected_site_changed" | "protected_site_removed" | "consent_given" | "consent_withdrawn" | "exported" | "impersonation_started" | "impersonation_ended" | "settings_changed" | "mail_settings_changed" | "role_changed" | "owner_recovered" | "connection_changed" | "connection_removed" | "connection_repaired" | "policy_changed" | "product_created" | "product_changed" | "product_deleted" | "categories_changed" | "collection_created" | "collection_changed" | "collection_deleted" | "lessons_changed" | "lesson_deleted" | "sales_page_changed" | "sales_page_deleted" | "checkout_changed" | "link_changed" | "link_removed" | "access_given" | "access_ended" | "hold_lifted" | "users_imported" | "users_welcomed" | "import_undone" | "users_merged" | "merge_asked" | "merge_agreed" | "merge_declined" | "merge_undone" | "purchase_assigned" | "match_dismissed" | "second_subscription_allowed" | "user_erased" | "note_added" | "note_deleted" | "link_mailed" | "mail_resent" | "reminder_sent" | "invited_back" | "promotion_made" | "event_resent" | "event_ignored" | "comparison_started" | "repair_started" | "secrets_rotated" | "site_adopted" | "site_restored" | "site_scrubbed" | "community_added" | "community_changed" | "community_removed" | "community_joined" | "community_left" | "webhook_added" | "webhook_changed" | "webhook_secret_renewed" | "webhook_deleted" | "webhooks_resent";
+                action?: "signed_in" | "sign_in_failed" | "second_factor_asked" | "signed_out" | "sessions_ended" | "factor_added" | "factor_removed" | "recovery_codes_renewed" | "password_changed" | "email_change_asked" | "email_changed" | "purchase_claimed" | "portal_opened" | "checkout_opened" | "page_denied" | "forged_form" | "token_denied" | "scope_denied" | "token_created" | "token_revoked" | "client_created" | "client_changed" | "client_deleted" | "client_secret_created" | "client_secret_revoked" | "protected_site_added" | "protected_site_changed" | "protected_site_removed" | "consent_given" | "consent_withdrawn" | "exported" | "impersonation_started" | "impersonation_ended" | "settings_changed" | "mail_settings_changed" | "role_changed" | "owner_recovered" | "connection_changed" | "connection_removed" | "connection_repaired" | "policy_changed" | "product_created" | "product_changed" | "product_deleted" | "categories_changed" | "collection_created" | "collection_changed" | "collection_deleted" | "lessons_changed" | "lesson_deleted" | "sales_page_changed" | "sales_page_deleted" | "checkout_changed" | "link_changed" | "link_removed" | "access_given" | "access_ended" | "hold_lifted" | "users_imported" | "users_welcomed" | "import_undone" | "users_merged" | "merge_asked" | "merge_agreed" | "merge_declined" | "merge_undone" | "purchase_assigned" | "match_dismissed" | "second_subscription_allowed" | "user_erased" | "labels_changed" | "note_added" | "note_deleted" | "link_mailed" | "mail_resent" | "reminder_sent" | "invited_back" | "promotion_made" | "event_resent" | "event_ignored" | "comparison_started" | "repair_started" | "secrets_rotated" | "site_adopted" | "site_restored" | "site_scrubbed" | "community_added" | "community_changed" | "community_removed" | "community_joined" | "community_left" | "webhook_added" | "webhook_changed" | "webhook_secret_renewed" | "webhook_deleted" | "webhooks_resent";
                 since?: string;
             };
             header?: never;
@@ -7224,6 +7255,7 @@ export interface operations {
                 limit?: number;
                 after?: string;
                 search?: string;
+                label?: string;
             };
             header?: never;
             path?: never;
@@ -7261,6 +7293,41 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description What went wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_users_id_labels: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Labels"];
+            };
+        };
         responses: {
             /** @description Done */
             200: {

@@ -1,6 +1,6 @@
 """A method for each call of the JSON API. Written by `make clients`; don't edit it by hand.
 
-Made from 0142dafd675ad0d6fba271d2047ec74a6a8616ee451d5b49dc99f95de9a17bd0
+Made from 3b946dc6fa02bb2adc4c40296c476ddc307652fb3e7a882c75122cffae4b3d76
 """
 
 from abc import ABC, abstractmethod
@@ -162,6 +162,7 @@ class SyncCalls(ABC):
             "match_dismissed",
             "second_subscription_allowed",
             "user_erased",
+            "labels_changed",
             "note_added",
             "note_deleted",
             "link_mailed",
@@ -899,17 +900,29 @@ class SyncCalls(ABC):
         return found
 
     def get_users(
-        self, *, limit: int | None = None, after: str | None = None, search: str | None = None
+        self,
+        *,
+        limit: int | None = None,
+        after: str | None = None,
+        search: str | None = None,
+        label: str | None = None,
     ) -> types.UserList:
         """List users, newest first, with their Stripe customers and connected accounts."""
         found: types.UserList = self._call(
-            "GET", "/users", query={"limit": limit, "after": after, "search": search}
+            "GET",
+            "/users",
+            query={"limit": limit, "after": after, "search": search, "label": label},
         )
         return found
 
     def get_user(self, id: str | int) -> types.User:
         """Get one user with their Stripe customers and connected accounts."""
         found: types.User = self._call("GET", f"/users/{_part(id)}")
+        return found
+
+    def put_user_labels(self, id: str | int, body: types.Labels) -> types.User:
+        """Give a user these labels and no others."""
+        found: types.User = self._call("PUT", f"/users/{_part(id)}/labels", body=body)
         return found
 
     def get_product_grants(
@@ -1088,6 +1101,7 @@ class AsyncCalls(ABC):
             "match_dismissed",
             "second_subscription_allowed",
             "user_erased",
+            "labels_changed",
             "note_added",
             "note_deleted",
             "link_mailed",
@@ -1841,17 +1855,29 @@ class AsyncCalls(ABC):
         return found
 
     async def get_users(
-        self, *, limit: int | None = None, after: str | None = None, search: str | None = None
+        self,
+        *,
+        limit: int | None = None,
+        after: str | None = None,
+        search: str | None = None,
+        label: str | None = None,
     ) -> types.UserList:
         """List users, newest first, with their Stripe customers and connected accounts."""
         found: types.UserList = await self._call(
-            "GET", "/users", query={"limit": limit, "after": after, "search": search}
+            "GET",
+            "/users",
+            query={"limit": limit, "after": after, "search": search, "label": label},
         )
         return found
 
     async def get_user(self, id: str | int) -> types.User:
         """Get one user with their Stripe customers and connected accounts."""
         found: types.User = await self._call("GET", f"/users/{_part(id)}")
+        return found
+
+    async def put_user_labels(self, id: str | int, body: types.Labels) -> types.User:
+        """Give a user these labels and no others."""
+        found: types.User = await self._call("PUT", f"/users/{_part(id)}/labels", body=body)
         return found
 
     async def get_product_grants(

@@ -422,6 +422,13 @@ class ImportedLineList(TypedDict):
     next: str | None
 
 
+Label: TypeAlias = str
+
+
+class Labels(TypedDict):
+    labels: list[Label]
+
+
 class Lesson(TypedDict):
     """
     A lesson. `body` is Markdown, and members see it if `status` is `live`. It opens
@@ -1213,6 +1220,7 @@ class UndoneProduct(TypedDict):
 class User(TypedDict):
     """
     A user. `locale` is the language that they read, as a BCP 47 tag; null if it isn't known.
+    `labels` are what the team calls them.
     """
 
     id: int
@@ -1223,6 +1231,7 @@ class User(TypedDict):
     created_at: str
     customers: list[Customer]
     communities: list[CommunityAccount]
+    labels: list[str]
 
 
 class UserList(TypedDict):

@@ -22,6 +22,7 @@ STEPS = (
     "delete from recovery_codes where user_id = $1",
     "delete from passkeys where user_id = $1",
     "delete from user_notes where user_id = $1",
+    "delete from user_labels where user_id = $1",
     "delete from email_changes where user_id = $1 or email_key = any($2)",
     "delete from merge_requests where into_user = $1 or other_user = $1",
     "delete from other_payers where user_id = $1 or email_key = any($2)",

@@ -35,7 +35,8 @@ u.id in (select g.user_id from live_grants g where g.product_id = {})
 
 @dataclass(frozen=True)
 class ListedUser:
-    """`products` are the names of products they have a live grant for."""
+    """`products` are the names of products they have a live grant for, `labels` what the team calls
+    them."""
 
     id: int
     email: str
@@ -45,19 +46,21 @@ class ListedUser:
     last_seen_at: datetime | None
     erased_at: datetime | None
     products: list[str]
+    labels: list[str]
 
 
 @dataclass(frozen=True)
 class UserFilter:
     """`search` is part of the address or name, or a whole Stripe id; `seen` is one of `SEEN`
     (never, within a month, longer ago); `product` is the id of a product they have a live grant
-    for; `group` is one that the dashboard counts."""
+    for; `group` is one that the dashboard counts; `label` is one that they have."""
 
     search: str | None = None
     product: str | None = None
     role: str | None = None
     seen: str | None = None
     group: StandingGroup | None = None
+    label: str | None = None
 
 
 async def listed(
@@ -88,12 +91,21 @@ async def listed(
                array(select distinct o.name from live_grants g
                         join products o on o.id = g.product_id
                       where g.user_id = p.id
-                      order by o.name) as products
+                      order by o.name) as products,
+               array(select l.label from user_labels l where l.user_id = p.id
+                      order by lower(l.label), l.label) as labels
           from page p order by p.nth
         """,
         *given,
     )
     return [ListedUser(**dict(row)) for row in rows]
+
+
+async def ids(connection: Connection, wanted: UserFilter) -> tuple[str, list[object]]:
+    """A query for the ids of all users whom a filter finds, with its values."""
+    given: list[object] = []
+    bought = await billing_lists.users_of(connection, wanted.search) if wanted.search else []
+    return f"select u.id from users u where {_conditions(wanted, given, bought)}", given
 
 
 async def _place(connection: Connection, by: str, user_id: int) -> tuple[object, int] | None:
@@ -126,6 +138,7 @@ def _conditions(wanted: UserFilter, given: list[object], bought: list[int]) -> s
 
     add(wanted.role, "u.role = {}")
     add(wanted.product, _MEMBER)
+    add(wanted.label, "u.id in (select user_id from user_labels where label = {})")
     if bought:
         add(bought, "u.id = any({}::bigint[])")
     elif wanted.search:

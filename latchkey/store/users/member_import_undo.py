@@ -120,6 +120,7 @@ TRACES: Mapping[AccountOutcome, Sequence[tuple[str, str]]] = {
         ("merge_requests", "into_user"),
         ("merge_requests", "other_user"),
         ("sessions", "acting_as"),
+        ("user_labels", "user_id"),
         ("user_merges", "into_user"),
         ("user_notes", "user_id"),
     ),

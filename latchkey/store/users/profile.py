@@ -64,6 +64,7 @@ _EXPORTED = {
           join products p on p.id = l.product_id
          where m.user_id = $1 order by m.done_at, l.id
     """,
+    "labels": "select label, added_at from user_labels where user_id = $1 order by label",
     "notes": "select text, created_at from user_notes where user_id = $1 order by id",
 }
 

@@ -102,11 +102,19 @@ async def find_or_create(
 
 
 async def listed(
-    connection: Connection, *, after: int | None = None, limit: int = 50, search: str | None = None
+    connection: Connection,
+    *,
+    after: int | None = None,
+    limit: int = 50,
+    search: str | None = None,
+    label: str | None = None,
 ) -> list[User]:
     """Users, newest first, starting after id `after`; `search` matches the address and name."""
     search = text_search.text_of(search) if search else None
     found = f"and {text_search.matches('users', '$3', search)}" if search else ""
+    if label is not None:
+        place = "$4" if search else "$3"
+        found += f" and id in (select user_id from user_labels where label = {place})"
     rows = await text_search.fetch_planned(
         connection,
         f"""
@@ -116,6 +124,7 @@ async def listed(
         after,
         limit,
         *([search] if search else []),
+        *([label] if label is not None else []),
     )
     return [User(**dict(row)) for row in rows]
 

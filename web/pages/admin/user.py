@@ -1,17 +1,21 @@
 """One user: access, purchases, activity, emails, notes, and what an admin can do with them."""
 
+from collections.abc import Awaitable, Callable, Sequence
 from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from latchkey.store import audit_draft
 from latchkey.store.access import members
 from latchkey.store.communities import accounts
 from latchkey.store.feed import lines
+from latchkey.store.pool import Connection
 from latchkey.store.products import listing
-from latchkey.store.users import erasure, profile, sessions, signin, unmerging, users
+from latchkey.store.users import erasure, labels, profile, sessions, signin, unmerging, users
 from web.pages.admin.lookup import person_of
+from web.pages.admin.users import read_label
 from web.pages.errors import NotFoundError
 from web.pages.guard import (
     OwnersOnlyError,
@@ -40,6 +44,8 @@ def routes() -> list[Route]:
         Route(f"{base}/link", send_link, methods=["POST"]),
         Route(f"{base}/sessions/end", end_sessions, methods=["POST"]),
         Route(f"{base}/sessions/{{session}}/end", end_sessions, methods=["POST"]),
+        Route(f"{base}/labels", add_label, methods=["POST"]),
+        Route(f"{base}/labels/remove", remove_label, methods=["POST"]),
         Route(f"{base}/notes", add_note, methods=["POST"]),
         Route(f"{base}/export", export, methods=["POST"]),
         Route(f"{base}/erase", erase, methods=["GET", "POST"]),
@@ -95,6 +101,37 @@ async def end_sessions(request: Request) -> Response:
     if not ended:
         raise NotFoundError("This session doesn't exist. It may have ended already.")
     return redirect(f"/admin/users/{person.id}?done=signed-out-there#sessions")
+
+
+@admin_page
+async def add_label(request: Request) -> Response:
+    label, problem = read_label(text(await form(request), "label"))
+    if problem is None:
+        person_id, given = await _labelled(request, label, labels.add)
+        if label.casefold() in [name.casefold() for name in given]:
+            return redirect(f"/admin/users/{person_id}?done=labelled#labels")
+        problem = "This user was erased, and gets no labels."
+    return await _page(request, label_problem=problem)
+
+
+@admin_page
+async def remove_label(request: Request) -> Response:
+    label = text(await form(request), "label")
+    person_id, _ = await _labelled(request, label, labels.remove)
+    return redirect(f"/admin/users/{person_id}?done=labelled#labels")
+
+
+async def _labelled(
+    request: Request, label: str, change: Callable[[Connection, str, Sequence[int]], Awaitable[int]]
+) -> tuple[int, list[str]]:
+    """Change a user's label; returns their id, and which labels they have now."""
+    async with site_of(request).pool.acquire() as connection, connection.transaction():
+        person = await person_of(request, connection)
+        await users.lock(connection, [person.id])
+        await change(connection, label, [person.id])
+        given = (await labels.of_users(connection, [person.id]))[person.id]
+        audit_draft.note(after={"labels": given})
+    return person.id, given
 
 
 @support_page
@@ -163,14 +200,16 @@ async def erase(request: Request) -> Response:
     )
 
 
-async def _page(request: Request, note_problem: str | None = None) -> Response:
+async def _page(
+    request: Request, note_problem: str | None = None, label_problem: str | None = None
+) -> Response:
     async with site_of(request).pool.acquire() as connection:
         person = await person_of(request, connection)
         customers = await users.customers(connection, [person.id])
         return page(
             request,
             "admin/user.html",
-            422 if note_problem else 200,
+            422 if note_problem or label_problem else 200,
             person=person,
             grants=await members.of_user(connection, person.id),
             subscriptions=await profile.subscriptions(connection, person.id),
@@ -181,6 +220,9 @@ async def _page(request: Request, note_problem: str | None = None) -> Response:
             mails=await profile.mails(connection, person.id, limit=RECENT),
             notes=await profile.notes(connection, person.id),
             note_problem=note_problem,
+            label_problem=label_problem,
+            labels=(await labels.of_users(connection, [person.id]))[person.id],
+            known_labels=await labels.names(connection),
             communities=(await accounts.of_users(connection, [person.id]))[person.id],
             sessions=await sessions.of_user(
                 connection,

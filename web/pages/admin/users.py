@@ -1,23 +1,29 @@
-"""The list of users: search, filters, CSV export."""
+"""The list of users: search, filters, order, labels for many at once, CSV export."""
 
 from collections.abc import AsyncIterator
 
+from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from latchkey.store import audit_draft
 from latchkey.store.access.standings import StandingGroup
 from latchkey.store.products import listing as product_listing
+from latchkey.store.users import labels
 from latchkey.store.users import listing as user_listing
 from latchkey.store.users.listing import UserFilter
 from latchkey.store.users.users import ADMIN_ROLES
-from web.pages.guard import admin_page
+from web.inputs import LONGEST_LABEL, UserLabel
+from web.pages.guard import admin_page, form, redirect, text
 from web.pages.lists import Query, number
 from web.pages.render import page
 from web.pages.spreadsheet import cells
 from web.site import Site, site_of
 
+HERE = "/admin/users"
 PAGE = 50
+_LABEL: TypeAdapter[str] = TypeAdapter(UserLabel)
 ROLES = ("member", *ADMIN_ROLES)
 GROUPS = {
     StandingGroup.ACCESS: "With access",
@@ -33,18 +39,23 @@ ORDERS = {
     "seen": "Last seen first",
     "unseen": "Never or longest not seen first",
 }
-_COLUMNS = ("email", "name", "role", "products", "created_at", "last_seen_at")
+_COLUMNS = ("email", "name", "role", "products", "created_at", "last_seen_at", "labels")
 
 
 def routes() -> list[Route]:
     return [
-        Route("/admin/users", index),
+        Route(HERE, index),
         Route("/admin/users.csv", export),
+        Route("/admin/users/labels", label, methods=["POST"]),
     ]
 
 
 @admin_page
 async def index(request: Request) -> Response:
+    return await _page(request)
+
+
+async def _page(request: Request, problem: str | None = None) -> Response:
     query, wanted = _wanted(request)
     async with site_of(request).pool.acquire() as connection:
         rows = await user_listing.listed(
@@ -55,15 +66,20 @@ async def index(request: Request) -> Response:
             order=_order(query),
         )
         names = await product_listing.names(connection)
+        known = await labels.names(connection)
     return page(
         request,
         "admin/users.html",
+        422 if problem else 200,
+        errors={"label": problem} if problem else {},
         rows=rows[:PAGE],
         query=query,
         products=names,
         roles=ROLES,
         groups=GROUPS,
         orders=ORDERS,
+        labels=known,
+        label_address=query.address().replace(HERE, f"{HERE}/labels", 1),
         csv_address=query.address().replace("/users", "/users.csv", 1),
         more=query.address(after=rows[PAGE - 1].id) if len(rows) > PAGE else None,
     )
@@ -92,10 +108,42 @@ async def _csv(site: Site, wanted: UserFilter, order: str = "") -> AsyncIterator
                     "; ".join(row.products),
                     row.created_at.isoformat(),
                     row.last_seen_at.isoformat() if row.last_seen_at else None,
+                    "; ".join(row.labels),
                 ]
             )
             for row in rows
         )
+
+
+@admin_page
+async def label(request: Request) -> Response:
+    """Give a label to those who were chosen, or to everybody whom the filters find; or take it."""
+    fields = await form(request)
+    query, wanted = _wanted(request)
+    typed, problem = read_label(text(fields, "label"))
+    chosen = [found for given in fields.getlist("user") if (found := number(str(given)))]
+    everybody, adds = text(fields, "all") == "yes", text(fields, "change") != "remove"
+    if problem is None and not (everybody or chosen):
+        problem = "Choose at least one person, or everyone on the list."
+    if problem:
+        return await _page(request, problem)
+    async with site_of(request).pool.acquire() as connection, connection.transaction():
+        if everybody:
+            change = labels.add_to_all if adds else labels.remove_from_all
+            count = await change(connection, typed, wanted)
+        else:
+            count = await (labels.add if adds else labels.remove)(connection, typed, chosen)
+        audit_draft.note(after={"label": typed, "added": adds, "users": count})
+    back = query.address()
+    return redirect(f"{back}{'&' if '?' in back else '?'}done=labelled")
+
+
+def read_label(typed: str) -> tuple[str, str | None]:
+    """A label as somebody typed it, and what is wrong with it."""
+    try:
+        return _LABEL.validate_python(typed), None
+    except ValidationError:
+        return typed, f"Enter a label of up to {LONGEST_LABEL} characters."
 
 
 def _order(query: Query) -> str:
@@ -103,11 +151,12 @@ def _order(query: Query) -> str:
 
 
 def _wanted(request: Request) -> tuple[Query, UserFilter]:
-    query = Query(request, ("q", "product", "role", "seen", "group", "sort"))
+    query = Query(request, ("q", "product", "role", "seen", "group", "label", "sort"), path=HERE)
     return query, UserFilter(
         search=query["q"] or None,
         product=query["product"] or None,
         role=query["role"] if query["role"] in ROLES else None,
         seen=query["seen"] if query["seen"] in user_listing.SEEN else None,
         group=StandingGroup(query["group"]) if query["group"] in GROUPS else None,
+        label=query["label"] or None,
     )

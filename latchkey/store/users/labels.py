@@ -1,0 +1,114 @@
+"""Labels that the team gives to people. A label exists while somebody has it, and is written as
+whoever used it first wrote it: `vip` is the same as `VIP`."""
+
+from collections.abc import Sequence
+
+from latchkey.store.pool import Connection
+from latchkey.store.users import listing
+from latchkey.store.users.listing import UserFilter
+
+
+async def names(connection: Connection) -> list[str]:
+    """All labels in alphabetical order, found by skipping through their index from one to the
+    next."""
+    rows = await connection.fetch(
+        """
+        with recursive known as (
+            (select label from user_labels order by label limit 1)
+            union all
+            select (select l.label from user_labels l where l.label > k.label
+                     order by l.label limit 1)
+              from known k where k.label is not null)
+        select label from known where label is not null
+        """
+    )
+    return sorted((row["label"] for row in rows), key=lambda label: (label.casefold(), label))
+
+
+async def of_users(connection: Connection, user_ids: Sequence[int]) -> dict[int, list[str]]:
+    """The labels of each user."""
+    rows = await connection.fetch(
+        "select user_id, label from user_labels where user_id = any($1::bigint[])"
+        " order by lower(label), label",
+        list(user_ids),
+    )
+    found: dict[int, list[str]] = {user_id: [] for user_id in user_ids}
+    for row in rows:
+        found[row["user_id"]].append(row["label"])
+    return found
+
+
+async def add(connection: Connection, label: str, user_ids: Sequence[int]) -> int:
+    """Give a label to users; returns how many didn't have it. Nobody gets one who was erased."""
+    return await _count(
+        connection,
+        """
+        insert into user_labels (user_id, label)
+        select id, $1 from users where id = any($2::bigint[]) and erased_at is null
+         order by id on conflict do nothing
+        """,
+        await _written(connection, label),
+        list(user_ids),
+    )
+
+
+async def remove(connection: Connection, label: str, user_ids: Sequence[int]) -> int:
+    """Take a label from users; returns how many had it."""
+    return await _count(
+        connection,
+        "delete from user_labels where label = $1 and user_id = any($2::bigint[])",
+        await _written(connection, label),
+        list(user_ids),
+    )
+
+
+async def replace(connection: Connection, user_id: int, labels: Sequence[str]) -> list[str]:
+    """Give a user these labels and no others; returns them."""
+    known = {name.casefold(): name for name in await names(connection)}
+    wanted = {label.casefold(): known.get(label.casefold(), label) for label in reversed(labels)}
+    await connection.execute(
+        "delete from user_labels where user_id = $1 and label <> all($2::text[])",
+        user_id,
+        list(wanted.values()),
+    )
+    for label in wanted.values():
+        await add(connection, label, [user_id])
+    return (await of_users(connection, [user_id]))[user_id]
+
+
+async def add_to_all(connection: Connection, label: str, wanted: UserFilter) -> int:
+    """Give a label to everybody whom a filter finds; returns how many didn't have it."""
+    found, values = await listing.ids(connection, wanted)
+    place = f"${len(values) + 1}"
+    return await _count(
+        connection,
+        f"""
+        insert into user_labels (user_id, label)
+        select id, {place}::text from users
+         where id in ({found}) and erased_at is null order by id on conflict do nothing
+        """,
+        *values,
+        await _written(connection, label),
+    )
+
+
+async def remove_from_all(connection: Connection, label: str, wanted: UserFilter) -> int:
+    """Take a label from everybody whom a filter finds; returns how many had it."""
+    found, values = await listing.ids(connection, wanted)
+    place = f"${len(values) + 1}"
+    return await _count(
+        connection,
+        f"delete from user_labels where label = {place} and user_id in ({found})",
+        *values,
+        await _written(connection, label),
+    )
+
+
+async def _written(connection: Connection, label: str) -> str:
+    """The label as it is written so far; as it is given if nobody has it."""
+    same = [name for name in await names(connection) if name.casefold() == label.casefold()]
+    return same[0] if same else label
+
+
+async def _count(connection: Connection, statement: str, *values: object) -> int:
+    return int((await connection.execute(statement, *values)).split()[-1])
