@@ -390,3 +390,27 @@ async def test_after_30_days_it_is_too_late(pool: Pool) -> None:
         assert await connection.fetchval("select count(*) from member_import_lines") == 0
         kept = await read(connection, found.id)
         assert kept.undo_figures == {"access": {}, "accounts": {"deleted": 1}}
+
+
+@pytest.mark.parametrize("batch", [1, 10])
+async def test_access_by_several_lines_is_as_the_longest_gave_it(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    monkeypatch.setattr(member_import_batches, "BATCH", batch)
+    text = "email,until\n" + "".join(
+        f"{name}@undone.example,{until}\n"
+        for name, until in (
+            ("a", "2131-01-01"),
+            ("a", ""),
+            ("b", "2131-01-01"),
+            ("b", "2132-01-01"),
+        )
+    )
+    async with pool.acquire() as connection:
+        gold = await product(connection, "Gold")
+        found = await imported(connection, text, {"": gold})
+        figures = await member_import_undo.preview(connection, found)
+        assert figures.access == {UndoOutcome.TAKEN_BACK: 2}
+        await undo(connection, found)
+        assert await live(connection) == []
+        assert [access for access, _ in await became(connection, found)] == ["taken_back"] * 4
