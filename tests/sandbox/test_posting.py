@@ -47,7 +47,7 @@ class Server:
                 self.requests.append(head + await reader.readexactly(size))
                 writer.write(self.answer)
                 await writer.drain()
-                while self.drips:
+                while self.drips and not writer.is_closing():
                     writer.write(b"x")
                     await writer.drain()
                     await asyncio.sleep(0.01)
