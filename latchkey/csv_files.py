@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from latchkey.languages import A_
 from latchkey.texts import made_storable
 
 SAMPLE, BLOCK = 64 * 1024, 1024 * 1024
@@ -52,12 +53,12 @@ def format_of(file: BinaryIO) -> CsvFormat:
     sample = file.read(SAMPLE)
     if sample.startswith(_NOT_TEXT):
         raise UnreadableFileError(
-            "This is a spreadsheet or an archive. Save the list as CSV, and choose that file."
+            A_("This is a spreadsheet or an archive. Save the list as CSV, and choose that file.")
         )
     encoding = _encoding(file, sample)
     text = codecs.getincrementaldecoder(encoding)("replace").decode(sample)
     if not text.strip():
-        raise UnreadableFileError("The file is empty.")
+        raise UnreadableFileError(A_("The file is empty."))
     return CsvFormat(encoding, _delimiter(text))
 
 
@@ -77,9 +78,11 @@ def lines_of(file: BinaryIO, written: CsvFormat) -> Iterator[CsvLine]:
                 yield CsvLine(number, trimmed[: MOST_COLUMNS + 1])
             number = reader.line_num + 1
     except csv.Error as error:
-        raise UnreadableFileError(f"Line {number} isn't valid CSV: {error}.") from None
+        raise UnreadableFileError(
+            A_("Line %(number)s isn't valid CSV: %(error)s.", number=number, error=error)
+        ) from None
     except UnicodeError:
-        raise UnreadableFileError("This isn't a text file. Export the list as CSV.") from None
+        raise UnreadableFileError(A_("This isn't a text file. Export the list as CSV.")) from None
     finally:
         text.detach()
 
@@ -92,7 +95,7 @@ def _encoding(file: BinaryIO, sample: bytes) -> str:
     if max(zeros_after, zeros_before) > len(sample) // 8:
         return "utf-16-le" if zeros_after > zeros_before else "utf-16-be"
     if b"\x00" in sample:
-        raise UnreadableFileError("This isn't a text file. Export the list as CSV.")
+        raise UnreadableFileError(A_("This isn't a text file. Export the list as CSV."))
     return "utf-8" if _is_utf_8(file) else "cp1252"
 
 

@@ -14,6 +14,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from latchkey import contracts, public_address
+from latchkey.languages import A_
 from latchkey.rules.public_address import AddressState, sentence
 from latchkey.settings import Settings
 from latchkey.store import site_identity
@@ -75,55 +76,57 @@ _FOUND = {
 }
 
 ADVICE = {
-    FindingKind.EVENTS_FAILED: (
+    FindingKind.EVENTS_FAILED: A_(
         "open the inbox in the admin pages to see why, then resend or ignore them"
     ),
-    FindingKind.EVENTS_WAITING: "check that a worker is running and that Temporal answers",
-    FindingKind.CATCH_UP_LATE: (
+    FindingKind.EVENTS_WAITING: A_("check that a worker is running and that Temporal answers"),
+    FindingKind.CATCH_UP_LATE: A_(
         "check that a worker is running; the catch-up runs in Temporal say what failed"
     ),
-    FindingKind.COMPARISON_FAILED: (
+    FindingKind.COMPARISON_FAILED: A_(
         "fix the cause, then press Compare now under Drift in the admin pages"
     ),
-    FindingKind.COMPARISON_OVERDUE: (
+    FindingKind.COMPARISON_OVERDUE: A_(
         "check the Reconciliation runs in Temporal: a stuck run blocks the schedule, so terminate"
         " it, then press Compare now under Drift"
     ),
-    FindingKind.DRIFT: (
+    FindingKind.DRIFT: A_(
         "open Drift in the admin pages: repair the safe differences and decide on the rest"
     ),
-    FindingKind.EMAILS_FAILED: "open Emails in the admin pages: each email says why",
-    FindingKind.LOOP_STUCK: "see that process's log for what it fails with, and restart it",
-    FindingKind.WAKEUPS_WAITING: "check that a web process runs and that Temporal answers",
-    FindingKind.EMAILS_WAITING: "check that a worker runs and that the mail server answers",
-    FindingKind.UNSOLD: "open Health in the admin pages: it says why, and how to mend it",
-    FindingKind.SALES_REFUSED: (
+    FindingKind.EMAILS_FAILED: A_("open Emails in the admin pages: each email says why"),
+    FindingKind.LOOP_STUCK: A_("see that process's log for what it fails with, and restart it"),
+    FindingKind.WAKEUPS_WAITING: A_("check that a web process runs and that Temporal answers"),
+    FindingKind.EMAILS_WAITING: A_("check that a worker runs and that the mail server answers"),
+    FindingKind.UNSOLD: A_("open Health in the admin pages: it says why, and how to mend it"),
+    FindingKind.SALES_REFUSED: A_(
         "open Health in the admin pages: it has Stripe's words, such as a permission that the key"
         " lacks"
     ),
-    FindingKind.SECOND_SUBSCRIPTIONS: (
+    FindingKind.SECOND_SUBSCRIPTIONS: A_(
         "open Subscriptions, then Second subscriptions in the admin pages: cancel and refund one of"
         " the two in Stripe, or say that it is meant"
     ),
-    FindingKind.WEBHOOKS_OFF: (
+    FindingKind.WEBHOOKS_OFF: A_(
         "open Webhooks in the admin pages: the endpoint's log says what failed; resume it there"
     ),
-    FindingKind.WEBHOOKS_GIVEN_UP: (
+    FindingKind.WEBHOOKS_GIVEN_UP: A_(
         "open Webhooks in the admin pages: the log says why, and can send them again"
     ),
-    FindingKind.BACKUP_LATE: (
+    FindingKind.BACKUP_LATE: A_(
         "see why `latchkey backup` doesn't run, or set LATCHKEY_BACKUP_HOURS to 0 if backups are"
         " made by other means"
     ),
-    FindingKind.COMMUNITIES_OFF: (
+    FindingKind.COMMUNITIES_OFF: A_(
         "open Communities in the admin pages: the server's page says why; mend it and resume it"
     ),
-    FindingKind.ROLES_REFUSED: "open Communities in the admin pages: the server's page says why",
-    FindingKind.ADDRESS: (
+    FindingKind.ROLES_REFUSED: A_(
+        "open Communities in the admin pages: the server's page says why"
+    ),
+    FindingKind.ADDRESS: A_(
         "look again from the go-live checklist once it is mended: Stripe's events and the links in"
         " emails lead there"
     ),
-    FindingKind.VISITORS_ALIKE: (
+    FindingKind.VISITORS_ALIKE: A_(
         "have your proxy set X-Forwarded-For, and put its address into FORWARDED_ALLOW_IPS: until"
         " then, one visitor's wrong passwords slow down all others"
     ),

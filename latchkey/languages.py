@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from babel.lists import format_list
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
+from markupsafe import escape
 
 CATALOGS = Path(__file__).with_name("locales")
 MEMBERS, TEAM = "members", "admin"
@@ -66,7 +68,7 @@ LANGUAGES = {
     )
 }
 ENGLISH = LANGUAGES["en"]
-TEAMS = ("en",)
+TEAMS = ("en", "de")
 """The codes of the languages that the team's pages are in."""
 
 _current: ContextVar[Language] = ContextVar("language", default=ENGLISH)
@@ -134,17 +136,20 @@ def _quality(weight: str) -> float:
         return 0.0
 
 
-def _(message: str, **values: object) -> str:
+def _(message: str, /, **values: object) -> str:
     """A message in the language in use, with its `%(name)s` filled in. Empty stays empty."""
     found = translated(message)
     return found % values if values else found
 
 
-def ngettext(one: str, many: str, count: int, **values: object) -> str:
+def ngettext(
+    one: str, many: str, count: int, /, *, most: int | None = None, **values: object
+) -> str:
     """The form of a message that goes with a count, which fills in `%(count)s` as a number is
-    written."""
-    found = translated_count(one, many, count)
-    return found % ({"count": written(count)} | values)
+    written. `most` is where the counting stopped: from there on it is "1,000+"."""
+    beyond = most is not None and count >= most
+    found = translated_count(one, many, max(count, 2) if beyond else count)
+    return found % ({"count": f"{written(count)}{'+' if beyond else ''}"} | values)
 
 
 def translated(message: str) -> str:
@@ -167,13 +172,45 @@ def N_(message: str) -> str:
     return message
 
 
-def A_(message: str) -> str:
-    """The same for a message that only the team reads, in a module whose other messages members
-    read."""
-    return message
+class _Lazily(str):
+    """A message that is translated wherever it is shown: by a template, in another text, by `str`.
+    Compared, stored and sent as JSON, it is the message itself."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return _(str.__str__(self))
+
+    def __html__(self) -> str:
+        return str(escape(str(self)))
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
+
+    def format(self, *parts: object, **values: object) -> str:
+        return str(self).format(*parts, **values)
+
+    def capitalize(self) -> str:
+        said = str(self)
+        return said[:1].upper() + said[1:]
+
+    def lower(self) -> str:
+        """As inside a sentence: only English writes it in small letters there."""
+        return str(self).lower() if current() is ENGLISH else str(self)
 
 
-def written(number: int) -> str:
+def NN_(one: str, many: str) -> tuple[str, str]:
+    """Marks a message with its plural, which `ngettext` translates where it is used."""
+    return one, many
+
+
+def A_(message: str, /, **values: object) -> str:
+    """A message that only the team reads, in a module whose other messages members read, or as a
+    constant: it is translated where it is shown. With values, it is translated now."""
+    return _(message, **values) if values else _Lazily(message)
+
+
+def written(number: int | Decimal) -> str:
     """A number with the thousands separators of the language in use."""
     return format_decimal(number, locale=current().locale)
 

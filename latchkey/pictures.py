@@ -11,6 +11,7 @@ from pathlib import Path
 
 import structlog
 
+from latchkey.languages import A_
 from latchkey.picture_files import PictureFiles
 from latchkey.rules.pictures import SIZES, PictureUse, address, named
 from latchkey.s3 import S3Error
@@ -26,14 +27,17 @@ _MOST_ANSWER = 16 * 1024 * 1024
 _READER = Path(__file__).with_name("picture_reader.py")
 _BEGINNINGS = {"webp": b"RIFF", "png": b"\x89PNG\r\n\x1a\n"}
 _REFUSALS = {
-    "unknown": "This isn't a picture that we can read. Choose a PNG, JPEG, WebP, GIF or AVIF file.",
-    "large": "The picture has more than 20 million pixels (a JPEG: 50 million). Please make it"
-    " smaller.",
-    "broken": "The picture is damaged, so we couldn't read all of it. Export it again.",
+    "unknown": A_(
+        "This isn't a picture that we can read. Choose a PNG, JPEG, WebP, GIF or AVIF file."
+    ),
+    "large": A_(
+        "The picture has more than 20 million pixels (a JPEG: 50 million). Please make it smaller."
+    ),
+    "broken": A_("The picture is damaged, so we couldn't read all of it. Export it again."),
 }
-_SVG = "SVG files can contain scripts, so we don't accept them. Export it as PNG or WebP."
-_NOT_KEPT = "The picture can't be stored at the moment. Please try again in a few minutes."
-_BUSY = "Too many pictures are being uploaded at the moment. Please try again shortly."
+_SVG = A_("SVG files can contain scripts, so we don't accept them. Export it as PNG or WebP.")
+_NOT_KEPT = A_("The picture can't be stored at the moment. Please try again in a few minutes.")
+_BUSY = A_("Too many pictures are being uploaded at the moment. Please try again shortly.")
 
 log = structlog.get_logger("pictures")
 
@@ -65,9 +69,9 @@ class PictureReader:
     async def read(self, raw: bytes, use: PictureUse) -> Picture:
         """The picture in the sizes of its use. Raises `PictureError`."""
         if not raw:
-            raise PictureError("The file is empty.")
+            raise PictureError(A_("The file is empty."))
         if len(raw) > MOST_BYTES:
-            raise PictureError("The file is larger than 10 MB. Please make it smaller.")
+            raise PictureError(A_("The file is larger than 10 MB. Please make it smaller."))
         if self._waiting >= MOST_WAITING:
             raise PictureError(_BUSY)
         self._waiting += 1

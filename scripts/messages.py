@@ -23,6 +23,7 @@ KEYWORDS = {
     "N_": None,
     "gettext": None,
     "ngettext": (1, 2),
+    "NN_": (1, 2),
     "pgettext": ((1, "c"), 2),
 }
 READ_BY_MEMBERS = (
@@ -51,8 +52,9 @@ READ_BY_MEMBERS = (
     "web/wording/passkeys.py",
     "web/wording/times.py",
 )
-"""What members read: files, and folders with a slash. All else is the team's, and what `A_` marks
-in these. What stands in both is in both catalogs, so each can address its readers as it does."""
+"""What members read: files, and folders with a slash. All else is the team's, and in these what
+`A_` marks or has the context `admin`. What stands in both is in both catalogs, so each can address
+its readers as it does."""
 SETTING_UP = (
     "web/pages/member/setup.py",
     "web/templates/member/setup.html",
@@ -87,7 +89,8 @@ def sources() -> dict[str, Catalog]:
                 ROOT / folder, methods, OPTIONS, keywords
             ):
                 path = f"{folder}/{file}"
-                domain = TEAM if ALWAYS_TEAMS in keywords else domain_of(path)
+                teams = ALWAYS_TEAMS in keywords or context == TEAM
+                domain = TEAM if teams else domain_of(path)
                 found[domain].add(
                     message, None, [(path, 0)], auto_comments=comments, context=context
                 )

@@ -4,10 +4,11 @@ import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from babel.dates import format_skeleton
 from prometheus_client import Gauge
 
 from latchkey.doctor_checks import ADVICE, expectations
-from latchkey.rules.plurals import counted
+from latchkey.languages import A_, ENGLISH, NN_, _, current, ngettext
 from latchkey.settings import Settings
 from latchkey.store.checks import health
 from latchkey.store.checks.findings import (
@@ -50,41 +51,64 @@ _PAGES = {
 """The page where each finding can be fixed. Others only have a badge in the menu."""
 
 _TEXTS = {
-    FindingKind.KEY_REFUSED: "Stripe rejected the key: {detail}",
+    FindingKind.KEY_REFUSED: A_("Stripe rejected the key: {detail}"),
     FindingKind.EVENTS_WAITING: (
-        "Events have been waiting for over 5 minutes. Check that a worker is running"
+        A_("Events have been waiting for over 5 minutes. Check that a worker is running")
     ),
-    FindingKind.LOOP_STUCK: "A background loop makes no progress: {detail}",
-    FindingKind.WAKEUPS_WAITING: "Changes have been waiting for Temporal for over 5 minutes",
+    FindingKind.LOOP_STUCK: A_("A background loop makes no progress: {detail}"),
+    FindingKind.WAKEUPS_WAITING: A_("Changes have been waiting for Temporal for over 5 minutes"),
     FindingKind.EMAILS_WAITING: (
-        "Emails are due, but none are being sent. Check that a worker is running"
+        A_("Emails are due, but none are being sent. Check that a worker is running")
     ),
-    FindingKind.CATCH_UP_LATE: "The check for missed events is overdue",
-    FindingKind.COMPARISON_FAILED: "The last comparison with Stripe failed: {detail}",
+    FindingKind.CATCH_UP_LATE: A_("The check for missed events is overdue"),
+    FindingKind.COMPARISON_FAILED: A_("The last comparison with Stripe failed: {detail}"),
     FindingKind.COMPARISON_OVERDUE: (
-        "The last full comparison with Stripe was more than 36 hours ago"
+        A_("The last full comparison with Stripe was more than 36 hours ago")
     ),
     FindingKind.VISITORS_ALIKE: (
-        "All visitors seem to come from {detail}: your proxy's address is missing in"
-        " FORWARDED_ALLOW_IPS, or it doesn't set X-Forwarded-For"
+        A_(
+            "All visitors seem to come from {detail}: your proxy's address is missing in"
+            " FORWARDED_ALLOW_IPS, or it doesn't set X-Forwarded-For"
+        )
     ),
 }
 
+_COUNTED = {
+    FindingKind.EVENTS_FAILED: NN_(
+        "%(count)s event failed and changed nothing", "%(count)s events failed and changed nothing"
+    ),
+    FindingKind.EMAILS_FAILED: NN_(
+        "%(count)s email couldn't be sent", "%(count)s emails couldn't be sent"
+    ),
+    FindingKind.DRIFT: NN_(
+        "%(count)s difference from Stripe left open", "%(count)s differences from Stripe left open"
+    ),
+    FindingKind.WEBHOOKS_GIVEN_UP: NN_(
+        "%(count)s webhook couldn't be delivered within three days, and won't be tried again",
+        "%(count)s webhooks couldn't be delivered within three days, and won't be tried again",
+    ),
+    FindingKind.SECOND_SUBSCRIPTIONS: NN_(
+        "%(count)s subscription sold to somebody who has another one of the same product",
+        "%(count)s subscriptions sold to somebody who has another one of the same product",
+    ),
+}
 _NAMING = {
-    FindingKind.WEBHOOKS_OFF: "Webhooks failed for three days and were switched off:",
-    FindingKind.COMMUNITIES_OFF: "Roles and channels are neither given nor taken any more on",
-    FindingKind.ROLES_REFUSED: "Roles and channels that can't be given:",
-    FindingKind.UNSOLD: "On sale, but nobody can buy it at the moment:",
-    FindingKind.SALES_REFUSED: "Stripe last refused to open the checkout:",
+    FindingKind.WEBHOOKS_OFF: A_("Webhooks failed for three days and were switched off:"),
+    FindingKind.COMMUNITIES_OFF: A_("Roles and channels are neither given nor taken any more on"),
+    FindingKind.ROLES_REFUSED: A_("Roles and channels that can't be given:"),
+    FindingKind.UNSOLD: A_("On sale, but nobody can buy it at the moment:"),
+    FindingKind.SALES_REFUSED: A_("Stripe last refused to open the checkout:"),
 }
 """Texts that the names of what is concerned follow."""
 
 _ADVICE = ADVICE | {
-    FindingKind.KEY_REFUSED: "enter a working key: events are kept, and imports wait until then",
-    FindingKind.ENDPOINT: "press Repair below: until then, purchases are noticed late",
-    FindingKind.UNSOLD: "Sales, below, says why, and where to mend it",
+    FindingKind.KEY_REFUSED: A_(
+        "enter a working key: events are kept, and imports wait until then"
+    ),
+    FindingKind.ENDPOINT: A_("press Repair below: until then, purchases are noticed late"),
+    FindingKind.UNSOLD: A_("Sales, below, says why, and where to mend it"),
     FindingKind.SALES_REFUSED: (
-        "Sales, below, has Stripe's words, such as a permission that the key lacks"
+        A_("Sales, below, has Stripe's words, such as a permission that the key lacks")
     ),
 }
 """What to do, said on the Health page; the rest is what `latchkey doctor` says."""
@@ -141,16 +165,16 @@ class AlarmCache:
 
     def __init__(self, settings: Settings) -> None:
         self._expected = expectations(settings)
-        self._found: Alarms | None = None
+        self._found: list[Finding] | None = None
         self._read_at = 0.0
 
     async def alarms(self, pool: Pool) -> Alarms:
         if self._found is None or time.monotonic() - self._read_at > FRESH_SECONDS:
             async with pool.acquire() as connection:
                 figures = await health.figures(connection)
-            self._found = _alarms(findings(figures, self._expected))
+            self._found = findings(figures, self._expected)
             self._read_at = time.monotonic()
-        return self._found
+        return _alarms(self._found)
 
     def forget(self) -> None:
         """Drop the cached alarms, because something was fixed."""
@@ -194,24 +218,26 @@ def _todo(finding: Finding) -> Todo:
 
 
 def _text(finding: Finding) -> str:
-    if finding.kind is FindingKind.EVENTS_FAILED:
-        return f"{counted(finding.count, 'event', most=MANY)} failed and changed nothing"
-    if finding.kind is FindingKind.EMAILS_FAILED:
-        return f"{counted(finding.count, 'email', most=MANY)} couldn't be sent"
-    if finding.kind is FindingKind.DRIFT:
-        return f"{counted(finding.count, 'difference', most=MANY)} from Stripe left open"
-    if finding.kind is FindingKind.WEBHOOKS_GIVEN_UP:
-        lost = counted(finding.count, "webhook", most=MANY)
-        return f"{lost} couldn't be delivered within three days, and won't be tried again"
-    if finding.kind is FindingKind.SECOND_SUBSCRIPTIONS:
-        twice = counted(finding.count, "subscription", most=MANY)
-        return f"{twice} sold to somebody who has another one of the same product"
+    if finding.kind in _COUNTED:
+        one, many = _COUNTED[finding.kind]
+        return ngettext(one, many, finding.count, most=MANY)
     if finding.kind in _NAMING:
-        more = f" and {finding.count - NAMED} more" if finding.count > NAMED else ""
-        return f"{_NAMING[finding.kind]} {finding.detail}{more}"
+        named = f"{_NAMING[finding.kind]} {finding.detail}"
+        more = finding.count - NAMED
+        return _("%(named)s and %(more)s more", named=named, more=more) if more > 0 else named
     if finding.kind is FindingKind.BACKUP_LATE and finding.since:
-        return f"The last backup was made on {finding.since:%-d %B at %H:%M} UTC"
+        return _(
+            "The last backup was made on %(day)s at %(time)s UTC",
+            day=_day_of_year(finding.since),
+            time=f"{finding.since:%H:%M}",
+        )
     return _TEXTS.get(finding.kind, "{detail}").format(detail=finding.detail)
+
+
+def _day_of_year(moment: datetime) -> str:
+    if current() is ENGLISH:
+        return f"{moment:%-d %B}"
+    return str(format_skeleton("MMMMd", moment, locale=current().locale))
 
 
 def _age(figures: HealthFigures, since: datetime | None) -> timedelta:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from itertools import chain, islice
 from typing import BinaryIO
 
+from latchkey import languages
 from latchkey.csv_files import (
     MOST_COLUMNS,
     CsvLine,
@@ -12,6 +13,7 @@ from latchkey.csv_files import (
     format_of,
     lines_of,
 )
+from latchkey.languages import _
 from latchkey.rules import exports
 from latchkey.store.pool import Connection
 from latchkey.store.users import member_imports
@@ -27,7 +29,7 @@ async def store(connection: Connection, file: BinaryIO, *, name: str, actor: int
     reader = lines_of(file, written)
     first = await asyncio.to_thread(next, reader, None)
     if first is None:
-        raise UnreadableFileError("The file is empty.")
+        raise UnreadableFileError(_("The file is empty."))
     heading = _heading(first)
     rest: Iterator[CsvLine] = reader
     if not exports.is_heading(first.cells):
@@ -40,10 +42,13 @@ async def store(connection: Connection, file: BinaryIO, *, name: str, actor: int
         stored += await member_imports.stage(connection, import_id, batch)
         if stored > MOST_LINES:
             raise UnreadableFileError(
-                f"There are more than {MOST_LINES:,} lines. Please split the file."
+                _(
+                    "There are more than %(most_lines)s lines. Please split the file.",
+                    most_lines=languages.written(MOST_LINES),
+                )
             )
     if not stored:
-        raise UnreadableFileError("The file has a heading, but no lines below it.")
+        raise UnreadableFileError(_("The file has a heading, but no lines below it."))
     await member_imports.staged(connection, import_id, lines=stored)
     return import_id
 
@@ -52,15 +57,17 @@ def _heading(first: CsvLine) -> list[str]:
     """The names of the columns. Without a heading, the first address is in the column Email, and
     the first column beside it holds names. Raises `UnreadableFileError`."""
     if len(first.cells) > MOST_COLUMNS:
-        raise UnreadableFileError(f"There are more than {MOST_COLUMNS} columns.")
-    numbered = [f"Column {at}" for at in range(1, len(first.cells) + 1)]
+        raise UnreadableFileError(
+            _("There are more than %(most_columns)s columns.", most_columns=MOST_COLUMNS)
+        )
+    numbered = [_("Column %(at)s", at=at) for at in range(1, len(first.cells) + 1)]
     if exports.is_heading(first.cells):
         return [
             visible(cell, longest=100) or name
             for cell, name in zip(first.cells, numbered, strict=True)
         ]
     at = next(at for at, cell in enumerate(first.cells) if "@" in cell)
-    numbered[at] = "Email"
+    numbered[at] = _("Email")
     if len(numbered) > 1:
-        numbered[0 if at else 1] = "Name"
+        numbered[0 if at else 1] = _("Name")
     return numbered

@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from latchkey.addresses import AddressError, mailbox
+from latchkey.languages import A_
 from latchkey.rules.lessons import MOST_DAYS
 from latchkey.rules.pictures import of_address
 from latchkey.texts import is_web_address, on_one_line, storable
@@ -32,11 +33,13 @@ class Input(BaseModel):
 
 def _web_address(value: str) -> str:
     if not value.startswith(("https://", "http://")):
-        raise ValueError("must start with https://")
+        raise ValueError(A_("must start with https://"))
     if not is_web_address(value):
-        raise ValueError("must be a web address with a host, without blanks or control characters")
+        raise ValueError(
+            A_("must be a web address with a host, without blanks or control characters")
+        )
     if value.startswith("http://") and urlsplit(value).hostname not in _THIS_MACHINE:
-        raise ValueError("must start with https://")
+        raise ValueError(A_("must start with https://"))
     return value
 
 
@@ -46,19 +49,19 @@ def _picture_address(value: str) -> str:
 
 def _one_line(value: str) -> str:
     if not on_one_line(value):
-        raise ValueError("must be a single line without control characters")
+        raise ValueError(A_("must be a single line without control characters"))
     return value
 
 
 def _named(value: str) -> str:
     if not value.strip():
-        raise ValueError("must not be empty")
+        raise ValueError(A_("must not be empty"))
     return _one_line(value)
 
 
 def _storable(value: str) -> str:
     if not storable(value):
-        raise ValueError("must not contain a NUL character")
+        raise ValueError(A_("must not contain a NUL character"))
     return value
 
 
@@ -146,13 +149,13 @@ _ANY_TIME, _ANY_DAY = TypeAdapter(AwareDatetime), TypeAdapter(date)
 def _rfc_3339(value: object) -> object:
     """Pydantic also takes numbers as times: `0.5` would be half a second after 1970 began."""
     if isinstance(value, str) and not _TIME.fullmatch(value.strip()):
-        raise ValueError("must be a time with a time zone, such as 2027-01-31T12:00:00Z")
+        raise ValueError(A_("must be a time with a time zone, such as 2027-01-31T12:00:00Z"))
     return _ANY_TIME.validate_python(value) if isinstance(value, str) else value
 
 
 def _iso_day(value: object) -> object:
     if isinstance(value, str) and not _DAY.fullmatch(value.strip()):
-        raise ValueError("must be a day, such as 2027-01-31")
+        raise ValueError(A_("must be a day, such as 2027-01-31"))
     return _ANY_DAY.validate_python(value) if isinstance(value, str) else value
 
 
@@ -160,14 +163,14 @@ def _in_utc(value: datetime) -> datetime:
     try:
         return value.astimezone(UTC)
     except OverflowError:
-        raise ValueError("must be a time between the years 1 and 9999") from None
+        raise ValueError(A_("must be a time between the years 1 and 9999")) from None
 
 
 def sensible_end(value: datetime) -> datetime:
     """An end of access, in UTC. Raises `ValueError` for a year that can only be a slip."""
     moment = _in_utc(value)
     if not FIRST_YEAR <= moment.year <= LAST_YEAR:
-        raise ValueError(f"must be a time between the years {FIRST_YEAR} and {LAST_YEAR}")
+        raise ValueError(A_("must be a time between the years 2000 and 9998"))
     return moment
 
 
@@ -219,7 +222,7 @@ class LinkTo(Input):
     @model_validator(mode="after")
     def _one(self) -> "LinkTo":
         if (self.stripe_product is None) == (self.create is None):
-            raise ValueError("give exactly one of `stripe_product` and `create`")
+            raise ValueError(A_("give exactly one of `stripe_product` and `create`"))
         return self
 
 

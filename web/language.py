@@ -16,8 +16,12 @@ _OF_THE_TEAM = ("/admin", "/setup/")
 
 
 def use_language(request: Request, user: User | None) -> None:
-    """Use the language of this request's pages from here on."""
+    """Use the language of this request's pages from here on. Files for other programs are in
+    English."""
     own = languages.named(user.locale) if user else None
+    if request.url.path.endswith(".csv"):
+        languages.use(languages.ENGLISH)
+        return
     if request.url.path.startswith(_OF_THE_TEAM):
         asked = own or asked_for(request)
         offered = asked and asked.code in languages.TEAMS

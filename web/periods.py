@@ -2,6 +2,7 @@
 
 from datetime import date, timedelta
 
+from latchkey.languages import _
 from latchkey.rules.figures import Interval, Period, first_day
 
 PRESETS = {
@@ -37,12 +38,20 @@ def between(first: date | None, last: date | None, *, today: date) -> Period:
     `ValueError`."""
     until = last or today
     if not all(FIRST_YEAR <= day.year <= LAST_YEAR for day in (first or until, until)):
-        raise ValueError(f"Choose days between the years {FIRST_YEAR} and {LAST_YEAR}.")
+        raise ValueError(
+            _(
+                "Choose days between the years %(first_year)s and %(last_year)s.",
+                first_year=FIRST_YEAR,
+                last_year=LAST_YEAR,
+            )
+        )
     since = first or until - timedelta(days=364)
     if since > until:
-        raise ValueError("The first day is after the last. Swap them.")
+        raise ValueError(_("The first day is after the last. Swap them."))
     if (until - since).days > MOST_YEARS * 366:
-        raise ValueError(f"Choose a period of at most {MOST_YEARS} years.")
+        raise ValueError(
+            _("Choose a period of at most %(most_years)s years.", most_years=MOST_YEARS)
+        )
     return Period(since, until + timedelta(days=1))
 
 
@@ -55,4 +64,4 @@ def _day(value: str) -> date | None:
     try:
         return date.fromisoformat(value) if value else None
     except ValueError:
-        raise ValueError("That isn't a date. Use a format like 2027-01-31.") from None
+        raise ValueError(_("That isn't a date. Use a format like 2027-01-31.")) from None

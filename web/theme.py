@@ -3,6 +3,7 @@
 
 from urllib.parse import urlencode
 
+from latchkey.languages import _
 from latchkey.mail.look import FONTS
 
 DEFAULT = "#3d4ed8"
@@ -55,7 +56,7 @@ def advice(colour: str) -> list[str]:
     """What is done about a colour that is hard to read, in sentences."""
     light, dark = _shades(colour)
     said = []
-    for shade, page, where in ((light, _LIGHT, "on white"), (dark, _DARK, "in dark mode")):
+    for shade, page, where in ((light, _LIGHT, _("on white")), (dark, _DARK, _("in dark mode"))):
         if shade != colour:
             said.append(
                 f"Links in this colour would be hard to read {where}: the contrast is"

@@ -4,32 +4,32 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from latchkey.languages import N_, _, joined, listed, long_day, ngettext
+from latchkey.languages import A_, N_, _, joined, listed, long_day, ngettext
 from latchkey.rules.vocabulary import GrantSource, WebhookFormat
 from latchkey.store.feed.mails import OutMail
 from latchkey.store.site_settings import SiteSettings
 
 KINDS = {
-    "product_access": "Product access",
-    "login_instructions": "How to sign in",
-    "sign_in": "Sign-in link",
-    "recovery": "Password reset",
-    "cancellation": "Cancellation",
-    "payment_problem": "Payment problem",
-    "payment_reminder": "Reminder to update a card",
-    "win_back": "Invitation to come back",
-    "second_subscription": "Second subscription",
-    "abandoned_checkout": "Checkout left without paying",
-    "email_change": "Confirm new email address",
-    "email_changed": "Email address changed",
-    "claim": "Claim another address",
-    "factor_changed": "Second factor changed",
-    "merge_request": "Merge two accounts",
-    "users_merged": "Accounts merged",
-    "paid_address": "Paid with another address (to the payer)",
-    "paid_elsewhere": "Paid with another address (to the member)",
-    "webhooks_off": "Outgoing webhooks switched off (to admins)",
-    "webhook_digest": "Digest of what happened (to the admin who asked for it)",
+    "product_access": A_("Product access"),
+    "login_instructions": A_("How to sign in"),
+    "sign_in": A_("Sign-in link"),
+    "recovery": A_("Password reset"),
+    "cancellation": A_("Cancellation"),
+    "payment_problem": A_("Payment problem"),
+    "payment_reminder": A_("Reminder to update a card"),
+    "win_back": A_("Invitation to come back"),
+    "second_subscription": A_("Second subscription"),
+    "abandoned_checkout": A_("Checkout left without paying"),
+    "email_change": A_("Confirm new email address"),
+    "email_changed": A_("Email address changed"),
+    "claim": A_("Claim another address"),
+    "factor_changed": A_("Second factor changed"),
+    "merge_request": A_("Merge two accounts"),
+    "users_merged": A_("Accounts merged"),
+    "paid_address": A_("Paid with another address (to the payer)"),
+    "paid_elsewhere": A_("Paid with another address (to the member)"),
+    "webhooks_off": A_("Outgoing webhooks switched off (to admins)"),
+    "webhook_digest": A_("Digest of what happened (to the admin who asked for it)"),
 }
 SHORT_LIVED = ("sign_in", "recovery")
 """Kinds of email whose link lives 10 minutes; that of the others lives 48 hours."""

@@ -17,7 +17,7 @@ from latchkey.store.products import links
 from latchkey.store.site_settings import SiteSettings
 from latchkey.store.users import member_import_batches, merging, unmerging
 from tests.store.test_member_imports import check, run, upload
-from web.wording.labels import line_people
+from web.wording.progress import line_people
 
 pytestmark = pytest.mark.anyio
 

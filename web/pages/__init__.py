@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from latchkey.languages import _
+from latchkey.languages import A_, _
 from latchkey.store.pool import DATABASE_AWAY
 from web.language import use_language
 from web.pages.admin import (
@@ -244,21 +244,23 @@ async def _unreadable(request: Request, error: Exception) -> Response:
 async def _forbidden(request: Request, error: Exception) -> Response:
     user = await current_user(request)
     if user and user.acted_by and isinstance(error, NotYoursError):
-        text = (
-            f"You're viewing the site as {user.email}. Only they can change their account, pay or"
-            " manage their billing. Nothing was changed."
+        text = A_(
+            "You're viewing the site as %(email)s. Only they can change their account,"
+            " pay or manage their billing. Nothing was changed.",
+            email=user.email,
         )
     elif user and user.acted_by:
-        text = (
-            f"You're viewing the site as {user.email}, who can't open admin pages. Use Stop in the"
-            " red bar at the top to get yours back."
+        text = A_(
+            "You're viewing the site as %(email)s, who can't open admin pages. Use Stop"
+            " in the red bar at the top to get yours back.",
+            email=user.email,
         )
     elif isinstance(error, OwnersOnlyError):
-        text = "Only an owner of the site can do this. Nothing was changed."
+        text = A_("Only an owner of the site can do this. Nothing was changed.")
     elif user and user.is_staff:
-        text = (
-            "Your role, support, can view this and resend events and emails, but can't make changes"
-            " here. Ask an admin. Nothing was changed."
+        text = A_(
+            "Your role, support, can view this and resend events and emails, but can't"
+            " make changes here. Ask an admin. Nothing was changed."
         )
     else:
         text = _("This page is for admins only. Sign in as an admin to see it.")

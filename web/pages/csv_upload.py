@@ -5,6 +5,7 @@ import io
 
 from starlette.datastructures import FormData, UploadFile
 
+from latchkey.languages import _
 from web.pages.guard import text
 
 MOST_BYTES = 8_000_000
@@ -18,7 +19,11 @@ def named_file(fields: FormData) -> UploadFile | None:
         return None
     if not file.filename.lower().endswith(ENDINGS):
         raise ValueError(
-            f"Choose a file whose name ends in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}."
+            _(
+                "Choose a file whose name ends in %(join)s or %(endings)s.",
+                join=", ".join(ENDINGS[:-1]),
+                endings=ENDINGS[-1],
+            )
         )
     return file
 
@@ -29,13 +34,13 @@ async def content_of(fields: FormData) -> str:
     raw = await file.read(MOST_BYTES + 1) if file else b""
     raw = raw or text(fields, "lines").encode()
     if len(raw) > MOST_BYTES:
-        raise ValueError("The file is larger than 8 MB. Please split it.")
+        raise ValueError(_("The file is larger than 8 MB. Please split it."))
     try:
         content = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise ValueError("The file isn't UTF-8. Export it again as “CSV UTF-8”.") from None
+        raise ValueError(_("The file isn't UTF-8. Export it again as “CSV UTF-8”.")) from None
     if "\x00" in content:
-        raise ValueError("This isn't a text file. Export the list as CSV.")
+        raise ValueError(_("This isn't a text file. Export the list as CSV."))
     return content.strip()
 
 
@@ -47,4 +52,4 @@ def rows_of(content: str) -> list[list[str]]:
     try:
         return list(csv.reader(io.StringIO(content), dialect))
     except csv.Error as error:
-        raise ValueError(f"This isn't a valid CSV file: {error}.") from None
+        raise ValueError(_("This isn't a valid CSV file: %(error)s.", error=error)) from None

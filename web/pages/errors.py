@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 from starlette.datastructures import FormData
 
-from latchkey.languages import _
+from latchkey.languages import A_, _, written
 
 
 class NotFoundError(Exception):
@@ -52,10 +52,17 @@ def errors_of(error: ValidationError) -> dict[str, str]:
 def _plain(item: Any) -> str:
     match item["type"]:
         case "string_too_long":
-            return f"Use up to {item['ctx']['max_length']:,} characters."
+            return A_("Use up to %(item)s characters.", item=written(item["ctx"]["max_length"]))
         case "string_pattern_mismatch":
-            return "Use only lowercase letters, digits, and single dashes between them."
+            return A_("Use only lowercase letters, digits, and single dashes between them.")
         case "string_type" | "missing":
-            return "This is required."
+            return A_("This is required.")
     message = str(item["msg"]).removeprefix("Value error, ").removeprefix("Input ")
-    return f"This {message}." if message.startswith(("must", "should")) else message
+    source = str.lower(_reason(item) or message)
+    return A_("This %(must)s.", must=message) if source.startswith(("must", "should")) else message
+
+
+def _reason(item: Any) -> str:
+    """The reason that a validator gave, as its source has it."""
+    reasons = getattr((item.get("ctx") or {}).get("error"), "args", ())
+    return str.__getitem__(reasons[0], slice(None)) if reasons else ""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from starlette.routing import BaseRoute, Route
 
+from latchkey.languages import A_
 from web.pages.guard import is_private
 
 
@@ -43,71 +44,79 @@ MENU = (
     Group(
         "",
         (
-            Entry("/admin", "Dashboard", "home", "home overview start", exact=True),
-            Entry("/admin/activity", "Activity", "activity", "feed history log lines"),
+            Entry("/admin", A_("Dashboard"), "home", "home overview start", exact=True),
+            Entry("/admin/activity", A_("Activity"), "activity", "feed history log lines"),
         ),
     ),
     Group(
-        "Site",
+        A_("Site"),
         (
-            Entry("/admin/products", "Products", "product", "courses catalog"),
-            Entry("/admin/collections", "Collections", "collection", "bundles"),
-            Entry("/admin/sales", "Sales pages", "page", "landing offers"),
-            Entry("/admin/policy", "Access policy", "policy", "grace past due refunds rules"),
-            Entry("/admin/settings", "Settings", "settings", "site name logo colour color"),
+            Entry("/admin/products", A_("Products"), "product", "courses catalog"),
+            Entry("/admin/collections", A_("Collections"), "collection", "bundles"),
+            Entry("/admin/sales", A_("Sales pages"), "page", "landing offers"),
+            Entry("/admin/policy", A_("Access policy"), "policy", "grace past due refunds rules"),
+            Entry("/admin/settings", A_("Settings"), "settings", "site name logo colour color"),
         ),
     ),
     Group(
-        "People",
+        A_("People"),
         (
-            Entry("/admin/users", "Users", "users", "people members accounts"),
-            Entry("/admin/mails", "Emails", "mail", "mail outbox sent"),
-            Entry("/admin/grants", "Bulk access", "grant", "grants gifts complimentary"),
-            Entry("/admin/merges", "Identity matches", "merge", "merge duplicates claims"),
+            Entry("/admin/users", A_("Users"), "users", "people members accounts"),
+            Entry("/admin/mails", A_("Emails"), "mail", "mail outbox sent"),
+            Entry("/admin/grants", A_("Bulk access"), "grant", "grants gifts complimentary"),
+            Entry("/admin/merges", A_("Identity matches"), "merge", "merge duplicates claims"),
         ),
     ),
     Group(
-        "Money",
+        A_("Money"),
         (
-            Entry("/admin/numbers", "Numbers", "numbers"),
-            Entry("/admin/subscriptions", "Subscriptions", "clock", "renewals recurring trials"),
-            Entry("/admin/purchases", "Purchases", "money", "orders payments refunds disputes"),
-            Entry("/admin/customers", "Customers", "person", "buyers billing"),
-            Entry("/admin/at-risk", "Money at risk", "alert", "past due dunning expiring cards"),
-            Entry("/admin/cancellations", "Cancellations", "cross", "churn reasons feedback left"),
+            Entry("/admin/numbers", A_("Numbers"), "numbers"),
+            Entry(
+                "/admin/subscriptions", A_("Subscriptions"), "clock", "renewals recurring trials"
+            ),
+            Entry("/admin/purchases", A_("Purchases"), "money", "orders payments refunds disputes"),
+            Entry("/admin/customers", A_("Customers"), "person", "buyers billing"),
+            Entry(
+                "/admin/at-risk", A_("Money at risk"), "alert", "past due dunning expiring cards"
+            ),
+            Entry(
+                "/admin/cancellations", A_("Cancellations"), "cross", "churn reasons feedback left"
+            ),
         ),
     ),
     Group(
-        "Health",
+        A_("Health"),
         (
-            Entry("/admin/health", "Health", "health", "status problems permissions"),
-            Entry("/admin/go-live", "Go-live checklist", "check", "launch set up ready start"),
-            Entry("/admin/inbox", "Event inbox", "inbox", "stripe events failed resend"),
-            Entry("/admin/drift", "Drift", "drift", "compare reconcile repair reconciliation"),
-            Entry("/admin/speed", "Speed", "speed", "latency performance slow"),
-            Entry("/admin/audit", "Audit log", "audit", "who did what security"),
+            Entry("/admin/health", A_("Health"), "health", "status problems permissions"),
+            Entry("/admin/go-live", A_("Go-live checklist"), "check", "launch set up ready start"),
+            Entry("/admin/inbox", A_("Event inbox"), "inbox", "stripe events failed resend"),
+            Entry("/admin/drift", A_("Drift"), "drift", "compare reconcile repair reconciliation"),
+            Entry("/admin/speed", A_("Speed"), "speed", "latency performance slow"),
+            Entry("/admin/audit", A_("Audit log"), "audit", "who did what security"),
         ),
     ),
     Group(
-        "Connections",
+        A_("Connections"),
         (
-            Entry("/admin/connectors", "Connectors", "connector", "stripe key account mode"),
+            Entry("/admin/connectors", A_("Connectors"), "connector", "stripe key account mode"),
             Entry(
                 "/admin/connect",
-                "Connect your site",
+                A_("Connect your site"),
                 "link",
                 "wordpress nginx integration",
             ),
-            Entry("/admin/clients", "Clients", "key", "oauth openid connect single sign-on sso"),
+            Entry(
+                "/admin/clients", A_("Clients"), "key", "oauth openid connect single sign-on sso"
+            ),
             Entry(
                 "/admin/protected-sites",
-                "Protected sites",
+                A_("Protected sites"),
                 "door",
                 "forward auth proxy caddy",
             ),
-            Entry("/admin/webhooks", "Webhooks", "webhook", "endpoints deliveries slack"),
-            Entry("/admin/communities", "Communities", "users", "discord roles"),
-            Entry("/admin/tokens", "API tokens", "token", "keys programs"),
+            Entry("/admin/webhooks", A_("Webhooks"), "webhook", "endpoints deliveries slack"),
+            Entry("/admin/communities", A_("Communities"), "users", "discord roles"),
+            Entry("/admin/tokens", A_("API tokens"), "token", "keys programs"),
         ),
         folded=True,
     ),
@@ -115,37 +124,47 @@ MENU = (
 
 
 SUBPAGES = (
-    Entry("/admin/first-steps", "First steps", "check", "set up getting started guide begin"),
-    Entry("/admin/products/categories", "Categories", "collection", "products groups"),
-    Entry("/admin/subscriptions/second", "Second subscriptions", "clock", "twice double paid"),
-    Entry("/admin/settings/brand", "Brand", "page", "logo favicon colours font footer imprint"),
-    Entry("/admin/settings/team", "Team", "users", "staff owners admins support roles"),
-    Entry("/admin/settings/team/second-factor", "Second factors", "key", "2fa two-factor passkeys"),
-    Entry("/admin/mails/settings", "Email settings", "mail", "sender reply from templates"),
-    Entry("/admin/settings/texts", "Texts", "page", "wording welcome members pages translate"),
-    Entry("/admin/mails/texts", "Email texts", "mail", "templates wording subject translate"),
-    Entry("/admin/settings/embed", "Buttons", "page", "embed script snippet"),
-    Entry("/account", "Your account", "person", "password sessions sign-in"),
-    Entry("/library", "View the site as a member", "page", "library"),
+    Entry("/admin/first-steps", A_("First steps"), "check", "set up getting started guide begin"),
+    Entry("/admin/products/categories", A_("Categories"), "collection", "products groups"),
+    Entry("/admin/subscriptions/second", A_("Second subscriptions"), "clock", "twice double paid"),
+    Entry("/admin/settings/brand", A_("Brand"), "page", "logo favicon colours font footer imprint"),
+    Entry("/admin/settings/team", A_("Team"), "users", "staff owners admins support roles"),
+    Entry(
+        "/admin/settings/team/second-factor", A_("Second factors"), "key", "2fa two-factor passkeys"
+    ),
+    Entry("/admin/mails/settings", A_("Email settings"), "mail", "sender reply from templates"),
+    Entry("/admin/settings/texts", A_("Texts"), "page", "wording welcome members pages translate"),
+    Entry("/admin/mails/texts", A_("Email texts"), "mail", "templates wording subject translate"),
+    Entry("/admin/settings/embed", A_("Buttons"), "page", "embed script snippet"),
+    Entry("/account", A_("Your account"), "person", "password sessions sign-in"),
+    Entry("/library", A_("View the site as a member"), "page", "library"),
 )
 """Pages that the menu doesn't show, for the search."""
 
 ACTIONS = (
-    Entry("/admin/products/new", "Create a product", "product", "new add"),
+    Entry("/admin/products/new", A_("Create a product"), "product", "new add"),
     Entry(
         "/admin/users/import",
-        "Import members from CSV",
+        A_("Import members from CSV"),
         "users",
         "upload add users move migrate",
     ),
-    Entry("/admin/grants", "Give access to many people", "grant", "bulk gift grant complimentary"),
-    Entry("/admin/webhooks/new", "Add a webhook endpoint", "webhook", "new create slack discord"),
-    Entry("/admin/clients/new", "Add a client", "key", "new create oauth openid"),
-    Entry("/admin/protected-sites/new", "Protect a site", "door", "new add forward auth"),
-    Entry("/admin/communities/new/discord", "Connect a Discord server", "users", "new community"),
-    Entry("/admin/communities/new/slack", "Connect a Slack workspace", "users", "new community"),
-    Entry("/admin/tokens", "Create an API token", "token", "new key"),
-    Entry("/admin/drift", "Compare with Stripe", "drift", "drift repair reconcile check"),
+    Entry(
+        "/admin/grants", A_("Give access to many people"), "grant", "bulk gift grant complimentary"
+    ),
+    Entry(
+        "/admin/webhooks/new", A_("Add a webhook endpoint"), "webhook", "new create slack discord"
+    ),
+    Entry("/admin/clients/new", A_("Add a client"), "key", "new create oauth openid"),
+    Entry("/admin/protected-sites/new", A_("Protect a site"), "door", "new add forward auth"),
+    Entry(
+        "/admin/communities/new/discord", A_("Connect a Discord server"), "users", "new community"
+    ),
+    Entry(
+        "/admin/communities/new/slack", A_("Connect a Slack workspace"), "users", "new community"
+    ),
+    Entry("/admin/tokens", A_("Create an API token"), "token", "new key"),
+    Entry("/admin/drift", A_("Compare with Stripe"), "drift", "drift repair reconcile check"),
 )
 """What admins do from anywhere, for the search: pages whose forms support can't send."""
 

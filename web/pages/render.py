@@ -20,9 +20,10 @@ from web.pages.icons import ICONS
 from web.pages.navigation import Group
 from web.security import CSRF_FIELD, csrf_token, remember_csrf
 from web.site import site_of
-from web.wording import labels, page_texts
+from web.wording import labels, page_texts, scripts
 from web.wording.amounts import line_money, money, price
 from web.wording.passkeys import passkey_errors
+from web.wording.progress import line_people, progress
 from web.wording.sizes import file_size
 from web.wording.standing import ended_by, purchase, risk, standing, subscription
 from web.wording.stripe_dashboard import dashboard_address
@@ -176,14 +177,14 @@ _ENVIRONMENT.filters |= {
     "cause": labels.cause,
     "line_cause": labels.line_cause,
     "line_due": labels.line_due,
-    "line_people": labels.line_people,
+    "line_people": line_people,
     "line_money": line_money,
     "money_note": labels.money_note,
     "remedy_badge": labels.remedy_badge,
     "remedy_button": labels.remedy_button,
     "remedy_sentence": labels.remedy_sentence,
     "belongings": labels.belongings,
-    "progress": labels.progress,
+    "progress": progress,
     "grant": labels.grant,
     "reason": labels.reason,
     "standing": standing,
@@ -198,6 +199,8 @@ _ENVIRONMENT.globals |= {
     "passkey_errors": passkey_errors,
     "language_choices": [(one.code, one.name) for one in languages.LANGUAGES.values()],
     "languages": tuple(languages.LANGUAGES.values()),
+    "team_languages": [languages.LANGUAGES[code] for code in languages.TEAMS],
+    "spoken_by_scripts": scripts.spoken,
     "by_card": remedies.BY_CARD,
     "money": money,
     "asset": _asset,

@@ -4,6 +4,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 
 from latchkey import pictures
+from latchkey.languages import _
 from latchkey.pictures import PictureError
 from latchkey.rules.pictures import PictureUse, of_address
 from latchkey.store import pictures as stored
@@ -30,7 +31,7 @@ async def chosen_picture(request: Request, fields: FormData, name: str, use: Pic
     async with site.pool.acquire() as connection:
         if await stored.use(connection, known.digest):
             return address
-    raise PictureError("This picture isn't here any more. Choose it again.")
+    raise PictureError(_("This picture isn't here any more. Choose it again."))
 
 
 def named_picture(fields: FormData, name: str) -> str:

@@ -4,6 +4,14 @@
     other numbers. */
 const LANGUAGE = { en: "en-GB", ar: "ar-u-nu-latn" }[document.documentElement.lang] ?? document.documentElement.lang;
 
+/** A message of a script in the page's language: what the page says it is called there. `%s` is filled
+    in. */
+const SPOKEN = JSON.parse(document.documentElement.dataset.spoken ?? "{}");
+
+function spoken(message, ...values) {
+  return values.reduce((text, value) => text.replace("%s", () => value), SPOKEN[message] ?? message);
+}
+
 /** Times in the reader's own zone; the exact moment on hover. */
 function localTimes(root) {
   const day = { day: "numeric", month: "long", year: "numeric" };
@@ -19,7 +27,7 @@ function localTimes(root) {
   }
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   for (const field of root.querySelectorAll("input[name=zone]")) field.value = zone;
-  for (const place of root.querySelectorAll("[data-zone-name]")) place.textContent = `in your time zone, ${zone}`;
+  for (const place of root.querySelectorAll("[data-zone-name]")) place.textContent = spoken("in your time zone, %s", zone);
 }
 
 /** Links marked data-dialog open their page's content in a dialog instead. What its forms answer is
@@ -63,7 +71,7 @@ function fillDialog(dialog, text, address) {
   for (const around of main.querySelectorAll(".crumbs, [data-alarm]")) around.remove();
   const close = document.createElement("button");
   close.className = "plain mini close";
-  close.textContent = "Close";
+  close.textContent = spoken("Close");
   close.type = "button";
   close.addEventListener("click", () => dialog.close());
   dialog.replaceChildren(close, ...main.childNodes);
@@ -109,7 +117,7 @@ async function sendInDialog(dialog, form, submitter) {
     const failed = document.createElement("p");
     failed.className = "error";
     failed.role = "alert";
-    failed.textContent = "We couldn't reach the site. Nothing may have been saved. Try again.";
+    failed.textContent = spoken("We couldn't reach the site. Nothing may have been saved. Try again.");
     dialog.querySelector(":scope > .error")?.remove();
     dialog.prepend(failed);
     failed.scrollIntoView();
@@ -167,11 +175,11 @@ function copyTexts(root) {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "link small";
-    button.textContent = "Copy";
-    button.setAttribute("aria-label", `Copy ${source.dataset.name ?? source.textContent}`);
+    button.textContent = spoken("Copy");
+    button.setAttribute("aria-label", spoken("Copy %s", source.dataset.name ?? source.textContent));
     button.addEventListener("click", async () => {
       await navigator.clipboard.writeText(source.textContent);
-      button.textContent = "Copied";
+      button.textContent = spoken("Copied");
       button.removeAttribute("aria-label");
     });
     (source.closest("a") ?? source).after(" ", button);
@@ -209,7 +217,7 @@ function showChosen(field, input) {
   if (present) present.hidden = Boolean(input.files.length);
   const file = input.files[0];
   const large = file && file.size > 10e6;
-  input.setCustomValidity(large ? "The file is larger than 10 MB. Please make it smaller." : "");
+  input.setCustomValidity(large ? spoken("The file is larger than 10 MB. Please make it smaller.") : "");
   if (!file || large) {
     if (large) input.reportValidity();
     return;
@@ -219,7 +227,7 @@ function showChosen(field, input) {
     const picture = document.createElement("img");
     picture.className = "present";
     picture.dataset.chosen = "";
-    picture.alt = `Chosen: ${file.name}`;
+    picture.alt = spoken("Chosen: %s", file.name);
     picture.src = reader.result;
     input.before(picture);
   });

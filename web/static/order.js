@@ -8,7 +8,7 @@ let moves = Promise.resolve();
 let letGo = () => {};
 
 const number = (row) => [...list.children].indexOf(row);
-const placed = (row) => `${row.dataset.name}: place ${number(row) + 1} of ${saved.length}.`;
+const placed = (row) => spoken("%s: place %s of %s.", row.dataset.name, number(row) + 1, saved.length);
 
 async function move(id, step, places) {
   const form = document.getElementById(id)?.querySelector("form");
@@ -47,7 +47,7 @@ function focusIn(row, value) {
 function ask(id, step, places = 1) {
   moves = moves.then(() => move(id, step, places)).catch(() => {
     list.replaceChildren(...saved);
-    said.textContent = "We couldn't reach the site, so nothing was moved. Try again.";
+    said.textContent = spoken("We couldn't reach the site, so nothing was moved. Try again.");
   });
 }
 
@@ -58,7 +58,7 @@ function addHandle(row) {
   handle.className = "plain mini handle";
   handle.value = "handle";
   handle.textContent = "↕";
-  handle.setAttribute("aria-label", `Move ${row.dataset.name}: arrow keys, or drag`);
+  handle.setAttribute("aria-label", spoken("Move %s: arrow keys, or drag", row.dataset.name));
   row.querySelector("form").prepend(handle);
   handle.addEventListener("keydown", (event) => {
     const step = { ArrowUp: "up", ArrowDown: "down" }[event.key];
@@ -66,7 +66,7 @@ function addHandle(row) {
     event.preventDefault();
     const further = step === "up" ? row.previousElementSibling : row.nextElementSibling;
     if (further) ask(row.id, step);
-    else said.textContent = `${placed(row)} It can't go further ${step}.`;
+    else said.textContent = `${placed(row)} ${step === "up" ? spoken("It can't go further up.") : spoken("It can't go further down.")}`;
   });
   handle.addEventListener("pointerdown", (event) => {
     if (event.button) return;

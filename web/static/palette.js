@@ -10,17 +10,17 @@ class Palette {
   constructor() {
     this.dialog = document.createElement("dialog");
     this.dialog.className = "palette";
-    this.dialog.setAttribute("aria-label", "Search");
+    this.dialog.setAttribute("aria-label", spoken("Search"));
     this.field = document.createElement("input");
     this.field.type = "text";
     this.field.enterKeyHint = "go";
     this.field.maxLength = 200;
-    this.field.placeholder = "Name, email address, Stripe ID, product or page";
+    this.field.placeholder = spoken("Name, email address, Stripe ID, product or page");
     this.field.autocomplete = "off";
     this.field.spellcheck = false;
     for (const [name, value] of Object.entries({
       role: "combobox",
-      "aria-label": "Search everything",
+      "aria-label": spoken("Search everything"),
       "aria-autocomplete": "list",
       "aria-controls": "palette-results",
     })) {
@@ -29,7 +29,7 @@ class Palette {
     this.list = document.createElement("div");
     this.list.id = "palette-results";
     this.list.setAttribute("role", "listbox");
-    this.list.setAttribute("aria-label", "Results");
+    this.list.setAttribute("aria-label", spoken("Results"));
     this.status = document.createElement("p");
     this.status.className = "soft small";
     this.status.setAttribute("role", "status");
@@ -75,7 +75,7 @@ class Palette {
       this.list.replaceChildren();
       this.expand(false);
       this.choose(null);
-      this.status.textContent = "We couldn't search. Press Enter to open the search page.";
+      this.status.textContent = spoken("We couldn't search. Press Enter to open the search page.");
     }
   }
 
@@ -98,8 +98,8 @@ class Palette {
     options.forEach((option, at) => (option.id = `palette-option-${at}`));
     this.shown = text;
     this.status.textContent = options.length
-      ? `${options.length} ${options.length === 1 ? "result" : "results"}`
-      : "No results. Part of a name or address is enough; a Stripe ID must be complete.";
+      ? spoken(options.length === 1 ? "%s result" : "%s results", options.length)
+      : spoken("No results. Part of a name or address is enough; a Stripe ID must be complete.");
     this.choose(options[0]);
   }
 

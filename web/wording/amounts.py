@@ -6,7 +6,7 @@ from typing import Any
 from babel.numbers import format_currency, get_currency_precision
 from markupsafe import Markup
 
-from latchkey.languages import _, current, ngettext
+from latchkey.languages import A_, _, current, ngettext
 from latchkey.rules.money import decimals, in_major_units
 from latchkey.rules.vocabulary import ActivityType
 from web.wording.times import when
@@ -51,24 +51,29 @@ def price(entry: Any) -> str:
 
 
 _WENT_BACK = {
-    ActivityType.REFUNDED: "refunded",
-    ActivityType.REFUND_FAILED: "refunded",
-    ActivityType.CREDITED: "credited",
-    ActivityType.CREDIT_WITHDRAWN: "credited",
+    (ActivityType.REFUNDED, True): A_("{amount} refunded in full"),
+    (ActivityType.REFUNDED, False): A_("{amount} refunded in part"),
+    (ActivityType.CREDITED, True): A_("{amount} credited in full"),
+    (ActivityType.CREDITED, False): A_("{amount} credited in part"),
+    (ActivityType.REFUND_FAILED, True): A_("{amount} still refunded"),
+    (ActivityType.REFUND_FAILED, False): A_("Nothing refunded any more"),
+    (ActivityType.CREDIT_WITHDRAWN, True): A_("{amount} still credited"),
+    (ActivityType.CREDIT_WITHDRAWN, False): A_("Nothing credited any more"),
 }
+"""By type, and whether all of it went back, or whether anything still has."""
 
 
 _DISPUTED = {
-    "needs_response": "{amount} disputed",
-    "under_review": "{amount} disputed, under review by the bank",
-    "appeal_needs_response": "{amount} disputed, appeal possible",
-    "appeal_under_review": "{amount} disputed, appeal under review",
-    "warning_needs_response": "The bank asks about {amount}",
-    "warning_under_review": "The bank asks about {amount}, answer under review",
-    "warning_closed": "The bank asked about {amount}; it was not disputed",
-    "prevented": "Dispute about {amount} prevented",
-    "won": "Dispute about {amount} won",
-    "lost": "{amount} lost in a dispute",
+    "needs_response": A_("{amount} disputed"),
+    "under_review": A_("{amount} disputed, under review by the bank"),
+    "appeal_needs_response": A_("{amount} disputed, appeal possible"),
+    "appeal_under_review": A_("{amount} disputed, appeal under review"),
+    "warning_needs_response": A_("The bank asks about {amount}"),
+    "warning_under_review": A_("The bank asks about {amount}, answer under review"),
+    "warning_closed": A_("The bank asked about {amount}; it was not disputed"),
+    "prevented": A_("Dispute about {amount} prevented"),
+    "won": A_("Dispute about {amount} won"),
+    "lost": A_("{amount} lost in a dispute"),
 }
 """By a dispute's status in Stripe; any other is shown as it is."""
 
@@ -82,19 +87,20 @@ def line_money(line: Any) -> str:
         return ""
     if line.type == ActivityType.DISPUTED:
         return _disputed(money(amount, currency), line.data)
-    done = _WENT_BACK.get(line.type)
-    if done is None:
-        return ""
-    if line.type in (ActivityType.REFUNDED, ActivityType.CREDITED):
-        return f"{money(amount, currency)} {done} in {'full' if line.data.get('full') else 'part'}"
-    return f"{money(amount, currency)} still {done}" if amount else f"Nothing {done} any more"
+    withdrawn = line.type in (ActivityType.REFUND_FAILED, ActivityType.CREDIT_WITHDRAWN)
+    said = _WENT_BACK.get((line.type, bool(amount if withdrawn else line.data.get("full"))))
+    return said.format(amount=money(amount, currency)) if said else ""
 
 
 def _disputed(amount: str, data: dict[str, Any]) -> str:
     """What is disputed, and by when the bank wants the evidence, as long as it does."""
     status, due = str(data.get("status")), data.get("evidence_due")
     known = _DISPUTED.get(status)
-    said = known.format(amount=amount) if known else f"{amount} disputed: {status}"
+    said = (
+        known.format(amount=amount)
+        if known
+        else A_("%(amount)s disputed: %(status)s", amount=amount, status=status)
+    )
     if not due or not status.endswith("needs_response"):
         return said
-    return Markup("{}; evidence is due by {}").format(said, when(datetime.fromisoformat(due)))
+    return Markup(A_("{}; evidence is due by {}")).format(said, when(datetime.fromisoformat(due)))

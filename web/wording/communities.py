@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from latchkey.languages import N_
+from latchkey.languages import A_, N_
 from latchkey.rules.vocabulary import WebhookFormat
 
 
@@ -30,9 +30,9 @@ COMMUNITY_WORDS = {
     WebhookFormat.DISCORD_ROLES: CommunityWords(
         "discord",
         "Discord",
-        "server",
-        "role",
-        "the Discord Developer Portal",
+        A_("server"),
+        A_("role"),
+        A_("the Discord Developer Portal"),
         N_(
             "You aren't in the server. Join it, and you get your roles within an hour, or at once"
             " if you press the button."
@@ -42,9 +42,9 @@ COMMUNITY_WORDS = {
     WebhookFormat.SLACK_CHANNELS: CommunityWords(
         "slack",
         "Slack",
-        "workspace",
-        "channel",
-        "the settings of your Slack app",
+        A_("workspace"),
+        A_("channel"),
+        A_("the settings of your Slack app"),
         N_(
             "You aren't in the workspace. Join it, and you get your channels within an hour, or at"
             " once if you press the button."

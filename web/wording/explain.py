@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from latchkey.rules.plurals import counted
+from latchkey.languages import ENGLISH, _, current, ngettext
 from latchkey.rules.vocabulary import GrantSource
 from latchkey.store.access.grants import Grant
 from latchkey.store.access.why import ExplainedSource, Explanation
@@ -38,24 +38,30 @@ def stripe_url(site: Site, stripe_object: dict[str, Any] | None) -> str | None:
 def answer(product: Product, chain: Explanation, *, access: bool, until: datetime | None) -> str:
     """One sentence on whether the person may open the product, and why."""
     if product.access_mode == "public":
-        return "Anyone can open this product, with or without a grant"
+        return _("Anyone can open this product, with or without a grant")
     if product.access_mode == "signed_in":
-        return "Anyone who is signed in can open this product"
+        return _("Anyone who is signed in can open this product")
     live = [link for link in chain.links if link.grant and link.grant.state != "ended"]
     if access:
-        ends = f"until {_day(until)}" if until else "with no end date"
-        count = "" if len(live) == 1 else f", from {counted(len(live), 'grant')}"
-        return f"Access {ends}{count}"
+        ends = _("Access until %(day)s", day=_day(until)) if until else _("Access with no end date")
+        if len(live) == 1:
+            return ends
+        return ngettext(
+            "%(ends)s, from %(count)s grant",
+            "%(ends)s, from %(count)s grants",
+            len(live),
+            ends=ends,
+        )
     ended = [link for link in chain.links if link.grant]
     if ended:
-        return f"No access: {_lower(ending(ended[0]))}"
+        return _("No access: %(why)s", why=_lower(ending(ended[0])))
     if chain.links:
-        return f"No access: {_lower(_without_grant(chain.links[0]))}"
+        return _("No access: %(why)s", why=_lower(_without_grant(chain.links[0])))
     if not chain.stripe_products:
-        return "No access: none was granted, and the product isn't linked to a Stripe product"
-    return (
-        "No access: no purchase is known. This person has no subscription or order for the linked"
-        " Stripe product, and nobody granted access manually"
+        return _("No access: none was granted, and the product isn't linked to a Stripe product")
+    return _(
+        "No access: no purchase is known. This person has no subscription or order"
+        " for the linked Stripe product, and nobody granted access manually"
     )
 
 
@@ -67,37 +73,53 @@ def ending(link: ExplainedSource) -> str:
     if grant.state == "ended":
         at = grant.ended_at or grant.until
         why = _lower(labels.reason(grant.end_reason or "until_reached"))
-        was_due = f" It was due on {_day(grant.due_at)}" if late(at, grant.due_at) else ""
-        return f"Ended on {_day(at)}: {why}{'.' if was_due else ''}{was_due}"
+        if late(at, grant.due_at):
+            return _(
+                "Ended on %(day)s: %(why)s. It was due on %(due)s",
+                day=_day(at),
+                why=why,
+                due=_day(grant.due_at),
+            )
+        return _("Ended on %(day)s: %(why)s", day=_day(at), why=why)
     match grant.source:
         case GrantSource.SUBSCRIPTION:
             return _subscription(grant, stripe_object)
         case GrantSource.ORDER if grant.until is None:
-            return "One-time purchase: only a refund or dispute ends it, as the access policy says"
+            return _(
+                "One-time purchase: only a refund or dispute ends it, as the access policy says"
+            )
         case GrantSource.COLLECTION:
-            return "Lasts as long as access to its collection"
+            return _("Lasts as long as access to its collection")
     if grant.until:
-        return f"Ends on {_day(grant.until)}, as set when it was granted"
-    return "No end date: it lasts until somebody ends it"
+        return _("Ends on %(day)s, as set when it was granted", day=_day(grant.until))
+    return _("No end date: it lasts until somebody ends it")
 
 
 def _subscription(grant: Grant, read: dict[str, Any]) -> str:
     until, status = grant.until, read.get("status")
     if until and status in ("past_due", "unpaid"):
-        return (
-            f"Ends on {_day(until)}: a payment failed, and the grace period ends then."
-            " It continues if the payment succeeds"
+        return _(
+            "Ends on %(day)s: a payment failed, and the grace period ends then. It"
+            " continues if the payment succeeds",
+            day=_day(until),
         )
     if until:
-        return f"Ends on {_day(until)}: the subscription is set to cancel then"
+        return _("Ends on %(day)s: the subscription is set to cancel then", day=_day(until))
     if status == "trialing" and read.get("trial_end"):
-        return f"On trial until {_day(read['trial_end'])}, then for as long as it is paid"
+        return _(
+            "On trial until %(day)s, then for as long as it is paid", day=_day(read["trial_end"])
+        )
     resumes = read.get("resumes_at")
     if read.get("collection_paused") and (resumes is None or resumes > datetime.now(UTC)):
-        return f"Lasts although billing is paused{f' until {_day(resumes)}' if resumes else ''}"
+        if resumes:
+            return _("Lasts although billing is paused until %(day)s", day=_day(resumes))
+        return _("Lasts although billing is paused")
     if read.get("period_end"):
-        return f"Lasts while it is paid; the next payment is due on {_day(read['period_end'])}"
-    return "Lasts while it is paid"
+        return _(
+            "Lasts while it is paid; the next payment is due on %(day)s",
+            day=_day(read["period_end"]),
+        )
+    return _("Lasts while it is paid")
 
 
 def _without_grant(link: ExplainedSource) -> str:
@@ -105,9 +127,18 @@ def _without_grant(link: ExplainedSource) -> str:
     if stripe_object.get("object") == "subscription":
         state = (stripe_object.get("state") or "it gives no access").removesuffix(".")
         status = _plain(stripe_object["status"])
-        return f"Subscription {stripe_object['id']} is {status}: {_lower(state)}"
+        return _(
+            "Subscription %(id)s is %(status)s: %(why)s",
+            id=stripe_object["id"],
+            status=status,
+            why=_lower(state),
+        )
     state = _plain(stripe_object.get("money_state", "unknown"))
-    return f"Purchase {stripe_object.get('id', '')} gave no access: its payment is {state}"
+    return _(
+        "Purchase %(id)s gave no access: its payment is %(state)s",
+        id=stripe_object.get("id", ""),
+        state=state,
+    )
 
 
 def _plain(name: str) -> str:
@@ -115,11 +146,12 @@ def _plain(name: str) -> str:
 
 
 def _lower(sentence: str) -> str:
-    return sentence[:1].lower() + sentence[1:]
+    said = str(sentence)
+    return said[:1].lower() + said[1:] if current() is ENGLISH else said
 
 
 def _day(moment: datetime | None) -> str:
     if moment is None:
-        return "an unknown date"
+        return _("an unknown date")
     utc = moment.astimezone(UTC)
     return f"{utc.day} {utc:%B %Y, %H:%M} UTC"

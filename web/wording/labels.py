@@ -1,18 +1,15 @@
 """What the pages call things: activity types, causes, reasons, states, notices."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode
 
 from markupsafe import Markup
 
-from latchkey.languages import N_, _, ngettext
+from latchkey.languages import A_, N_, _, ngettext
 from latchkey.mail.letters import KINDS
 from latchkey.rules.cancelling import Place
 from latchkey.rules.drift import Kind, Severity
 from latchkey.rules.oauth import Scope
-from latchkey.rules.plurals import counted
 from latchkey.rules.remedies import Remedy
 from latchkey.rules.vocabulary import (
     ActivityType,
@@ -37,56 +34,56 @@ from latchkey.store.products.win_backs import NotInvited
 from web.wording.times import late, when
 
 ACTIVITY_TYPES: dict[str, str] = {
-    ActivityType.PRODUCT_PURCHASED: "Product purchased",
-    ActivityType.SUBSCRIPTION_STARTED: "Subscription started",
-    ActivityType.SUBSCRIPTION_CANCELLED: "Subscription cancelled",
-    ActivityType.CANCELLATION_WITHDRAWN: "Cancellation withdrawn",
-    ActivityType.SECOND_SUBSCRIPTION: "Second subscription",
-    ActivityType.ACCESS_GRANTED: "Access granted",
-    ActivityType.ACCESS_ENDED: "Access ended",
-    ActivityType.IMPORTED: "Imported",
-    ActivityType.PAYMENT_PENDING: "Payment pending",
-    ActivityType.PAYMENT_FAILED: "Payment failed",
-    ActivityType.PAYMENT_RECOVERED: "Payment recovered",
-    ActivityType.REFUNDED: "Refunded",
-    ActivityType.DISPUTED: "Disputed",
-    ActivityType.LINK_CREATED: "Link created",
-    ActivityType.LINK_REMOVED: "Link removed",
-    ActivityType.USER_CREATED: "User created",
-    ActivityType.USERS_IMPORTED: "Users imported",
-    ActivityType.IMPORT_UNDONE: "Import of users undone",
-    ActivityType.EMAIL_CHANGED: "Email address changed",
-    ActivityType.MANUAL_GRANT: "Access granted manually",
-    ActivityType.BULK_CHANGE: "Access changed in bulk",
-    ActivityType.SIGNED_IN: "Signed in",
-    ActivityType.SIGNED_OUT_BY_TEAM: "Signed out by the team",
-    ActivityType.MAIL_SENT: "Email sent",
-    ActivityType.SIGNED_IN_AS: "Impersonation started",
-    ActivityType.SIGNED_OUT_AS: "Impersonation ended",
-    ActivityType.USER_ERASED: "User erased",
-    ActivityType.USER_EXPORTED: "Data exported",
-    ActivityType.HOLD_LIFTED: "Hold lifted",
-    ActivityType.POLICY_CHANGED: "Access policy changed",
-    ActivityType.REFUND_FAILED: "Refund failed",
-    ActivityType.CREDITED: "Credited",
-    ActivityType.CREDIT_WITHDRAWN: "Credit withdrawn",
-    ActivityType.UNKNOWN_STATUS: "Unknown status in Stripe",
-    ActivityType.USERS_MERGED: "Users merged",
-    ActivityType.MERGE_UNDONE: "Merge undone",
-    ActivityType.PURCHASE_CLAIMED: "Purchase claimed",
-    ActivityType.ROLE_CHANGED: "Role changed",
-    ActivityType.FACTOR_CHANGED: "Second factor changed",
-    ActivityType.OWNER_RECOVERED: "Owner recovered on the server",
-    ActivityType.TOKEN_REPLAYED: "Used token shown again",
-    ActivityType.REPAIRED: "Repaired by reconciliation",
-    ActivityType.COMMUNITY_JOINED: "Account connected",
-    ActivityType.COMMUNITY_LEFT: "Account disconnected",
+    ActivityType.PRODUCT_PURCHASED: A_("Product purchased"),
+    ActivityType.SUBSCRIPTION_STARTED: A_("Subscription started"),
+    ActivityType.SUBSCRIPTION_CANCELLED: A_("Subscription cancelled"),
+    ActivityType.CANCELLATION_WITHDRAWN: A_("Cancellation withdrawn"),
+    ActivityType.SECOND_SUBSCRIPTION: A_("Second subscription"),
+    ActivityType.ACCESS_GRANTED: A_("Access granted"),
+    ActivityType.ACCESS_ENDED: A_("Access ended"),
+    ActivityType.IMPORTED: A_("Imported"),
+    ActivityType.PAYMENT_PENDING: A_("Payment pending"),
+    ActivityType.PAYMENT_FAILED: A_("Payment failed"),
+    ActivityType.PAYMENT_RECOVERED: A_("Payment recovered"),
+    ActivityType.REFUNDED: A_("Refunded"),
+    ActivityType.DISPUTED: A_("Disputed"),
+    ActivityType.LINK_CREATED: A_("Link created"),
+    ActivityType.LINK_REMOVED: A_("Link removed"),
+    ActivityType.USER_CREATED: A_("User created"),
+    ActivityType.USERS_IMPORTED: A_("Users imported"),
+    ActivityType.IMPORT_UNDONE: A_("Import of users undone"),
+    ActivityType.EMAIL_CHANGED: A_("Email address changed"),
+    ActivityType.MANUAL_GRANT: A_("Access granted manually"),
+    ActivityType.BULK_CHANGE: A_("Access changed in bulk"),
+    ActivityType.SIGNED_IN: A_("Signed in"),
+    ActivityType.SIGNED_OUT_BY_TEAM: A_("Signed out by the team"),
+    ActivityType.MAIL_SENT: A_("Email sent"),
+    ActivityType.SIGNED_IN_AS: A_("Impersonation started"),
+    ActivityType.SIGNED_OUT_AS: A_("Impersonation ended"),
+    ActivityType.USER_ERASED: A_("User erased"),
+    ActivityType.USER_EXPORTED: A_("Data exported"),
+    ActivityType.HOLD_LIFTED: A_("Hold lifted"),
+    ActivityType.POLICY_CHANGED: A_("Access policy changed"),
+    ActivityType.REFUND_FAILED: A_("Refund failed"),
+    ActivityType.CREDITED: A_("Credited"),
+    ActivityType.CREDIT_WITHDRAWN: A_("Credit withdrawn"),
+    ActivityType.UNKNOWN_STATUS: A_("Unknown status in Stripe"),
+    ActivityType.USERS_MERGED: A_("Users merged"),
+    ActivityType.MERGE_UNDONE: A_("Merge undone"),
+    ActivityType.PURCHASE_CLAIMED: A_("Purchase claimed"),
+    ActivityType.ROLE_CHANGED: A_("Role changed"),
+    ActivityType.FACTOR_CHANGED: A_("Second factor changed"),
+    ActivityType.OWNER_RECOVERED: A_("Owner recovered on the server"),
+    ActivityType.TOKEN_REPLAYED: A_("Used token shown again"),
+    ActivityType.REPAIRED: A_("Repaired by reconciliation"),
+    ActivityType.COMMUNITY_JOINED: A_("Account connected"),
+    ActivityType.COMMUNITY_LEFT: A_("Account disconnected"),
 }
 TOKEN_SCOPES: dict[str, str] = {
-    TokenScope.ACCESS: "Ask who has access, nothing else",
-    TokenScope.READ: "Read",
-    TokenScope.WRITE: "Read and change",
-    TokenScope.EVERYTHING: "Everything, also links, policies, merges and the audit log",
+    TokenScope.ACCESS: A_("Ask who has access, nothing else"),
+    TokenScope.READ: A_("Read"),
+    TokenScope.WRITE: A_("Read and change"),
+    TokenScope.EVERYTHING: A_("Everything, also links, policies, merges and the audit log"),
 }
 CLIENT_SCOPES: dict[str, str] = {
     Scope.OPENID: N_("Know that it's you"),
@@ -97,148 +94,148 @@ CLIENT_SCOPES: dict[str, str] = {
 }
 """What a scope lets another site do, as its user reads it."""
 WEBHOOK_TYPES: dict[str, str] = {
-    WebhookType.ACCESS_GRANTED: "Access granted",
-    WebhookType.ACCESS_ENDING: "End of access set or withdrawn",
-    WebhookType.ACCESS_ENDED: "Access ended",
-    WebhookType.PURCHASE_COMPLETED: "Purchase completed",
-    WebhookType.PURCHASE_REFUNDED: "Purchase refunded",
-    WebhookType.SUBSCRIPTION_STARTED: "Subscription started",
-    WebhookType.SUBSCRIPTION_CANCELLED: "Subscription cancelled",
-    WebhookType.SUBSCRIPTION_RESUMED: "Cancellation withdrawn",
-    WebhookType.SUBSCRIPTION_PAST_DUE: "Payment failed",
-    WebhookType.SUBSCRIPTION_RECOVERED: "Payment recovered",
-    WebhookType.USER_CREATED: "User created",
-    WebhookType.USER_MERGED: "Users merged",
-    WebhookType.USER_ERASED: "User erased",
-    WebhookType.TEST: "Test",
+    WebhookType.ACCESS_GRANTED: A_("Access granted"),
+    WebhookType.ACCESS_ENDING: A_("End of access set or withdrawn"),
+    WebhookType.ACCESS_ENDED: A_("Access ended"),
+    WebhookType.PURCHASE_COMPLETED: A_("Purchase completed"),
+    WebhookType.PURCHASE_REFUNDED: A_("Purchase refunded"),
+    WebhookType.SUBSCRIPTION_STARTED: A_("Subscription started"),
+    WebhookType.SUBSCRIPTION_CANCELLED: A_("Subscription cancelled"),
+    WebhookType.SUBSCRIPTION_RESUMED: A_("Cancellation withdrawn"),
+    WebhookType.SUBSCRIPTION_PAST_DUE: A_("Payment failed"),
+    WebhookType.SUBSCRIPTION_RECOVERED: A_("Payment recovered"),
+    WebhookType.USER_CREATED: A_("User created"),
+    WebhookType.USER_MERGED: A_("Users merged"),
+    WebhookType.USER_ERASED: A_("User erased"),
+    WebhookType.TEST: A_("Test"),
 }
 WEBHOOK_FORMATS: dict[str, str] = {
     WebhookFormat.JSON: "JSON",
     WebhookFormat.SLACK: "Slack",
     WebhookFormat.DISCORD: "Discord",
-    WebhookFormat.DIGEST: "Email digest",
-    WebhookFormat.DISCORD_ROLES: "Roles on Discord",
-    WebhookFormat.SLACK_CHANNELS: "Channels on Slack",
+    WebhookFormat.DIGEST: A_("Email digest"),
+    WebhookFormat.DISCORD_ROLES: A_("Roles on Discord"),
+    WebhookFormat.SLACK_CHANNELS: A_("Channels on Slack"),
 }
 DELIVERY_STATES: dict[str, str] = {
-    DeliveryState.WAITING: "Waiting",
-    DeliveryState.DELIVERED: "Delivered",
-    DeliveryState.FAILED: "Given up",
-    DeliveryState.DROPPED: "Dropped",
+    DeliveryState.WAITING: A_("Waiting"),
+    DeliveryState.DELIVERED: A_("Delivered"),
+    DeliveryState.FAILED: A_("Given up"),
+    DeliveryState.DROPPED: A_("Dropped"),
 }
 AUDIT_ACTIONS: dict[str, str] = {
-    AuditAction.SIGNED_IN: "Signed in",
-    AuditAction.SIGN_IN_FAILED: "Sign-in failed",
-    AuditAction.SECOND_FACTOR_ASKED: "Second factor asked for",
-    AuditAction.SIGNED_OUT: "Signed out",
-    AuditAction.SESSIONS_ENDED: "Sessions ended",
-    AuditAction.FACTOR_ADDED: "Second factor added",
-    AuditAction.FACTOR_REMOVED: "Second factor removed",
-    AuditAction.RECOVERY_CODES_RENEWED: "Recovery codes renewed",
-    AuditAction.PASSWORD_CHANGED: "Password changed",
-    AuditAction.EMAIL_CHANGE_ASKED: "Email change requested",
-    AuditAction.EMAIL_CHANGED: "Email address changed",
-    AuditAction.PURCHASE_CLAIMED: "Purchase claimed",
-    AuditAction.PORTAL_OPENED: "Billing portal opened",
-    AuditAction.CHECKOUT_OPENED: "Checkout opened for a buyer",
-    AuditAction.PAGE_DENIED: "Page denied",
-    AuditAction.FORGED_FORM: "Forged or expired form",
-    AuditAction.TOKEN_DENIED: "API token denied",
-    AuditAction.SCOPE_DENIED: "API token lacks scope",
-    AuditAction.TOKEN_CREATED: "API token created",
-    AuditAction.TOKEN_REVOKED: "API token revoked",
-    AuditAction.CLIENT_CREATED: "Client created",
-    AuditAction.CLIENT_CHANGED: "Client changed",
-    AuditAction.CLIENT_DELETED: "Client deleted",
-    AuditAction.CLIENT_SECRET_CREATED: "Client secret created",
-    AuditAction.CLIENT_SECRET_REVOKED: "Client secret revoked",
-    AuditAction.PROTECTED_SITE_ADDED: "Protected site added",
-    AuditAction.PROTECTED_SITE_CHANGED: "Protected site changed",
-    AuditAction.PROTECTED_SITE_REMOVED: "Protected site removed",
-    AuditAction.CONSENT_GIVEN: "Agreed to a sign-in elsewhere",
-    AuditAction.CONSENT_WITHDRAWN: "Disconnected a site",
-    AuditAction.EXPORTED: "Data exported",
-    AuditAction.IMPERSONATION_STARTED: "Impersonation started",
-    AuditAction.IMPERSONATION_ENDED: "Impersonation ended",
-    AuditAction.SETTINGS_CHANGED: "Settings changed",
-    AuditAction.MAIL_SETTINGS_CHANGED: "Email settings changed",
-    AuditAction.ROLE_CHANGED: "Role changed",
-    AuditAction.OWNER_RECOVERED: "Owner let back in",
-    AuditAction.COMMUNITY_ADDED: "Community connected",
-    AuditAction.COMMUNITY_CHANGED: "Community changed",
-    AuditAction.COMMUNITY_REMOVED: "Community removed",
-    AuditAction.COMMUNITY_JOINED: "Account connected to a community",
-    AuditAction.COMMUNITY_LEFT: "Account disconnected from a community",
-    AuditAction.WEBHOOK_ADDED: "Webhook endpoint added",
-    AuditAction.WEBHOOK_CHANGED: "Webhook endpoint changed",
-    AuditAction.WEBHOOK_SECRET_RENEWED: "Webhook secret renewed",
-    AuditAction.WEBHOOK_DELETED: "Webhook endpoint deleted",
-    AuditAction.WEBHOOKS_RESENT: "Webhooks sent by hand",
-    AuditAction.SITE_ADOPTED: "Copy of the site adopted",
-    AuditAction.SITE_RESTORED: "Site restored from a backup",
-    AuditAction.SITE_SCRUBBED: "Personal data of a copy replaced",
-    AuditAction.CONNECTION_CHANGED: "Stripe connected",
-    AuditAction.CONNECTION_REMOVED: "Stripe disconnected",
-    AuditAction.CONNECTION_REPAIRED: "Stripe connection repaired",
-    AuditAction.POLICY_CHANGED: "Access policy changed",
-    AuditAction.PRODUCT_CREATED: "Product created",
-    AuditAction.PRODUCT_CHANGED: "Product changed",
-    AuditAction.PRODUCT_DELETED: "Product deleted",
-    AuditAction.CATEGORIES_CHANGED: "Categories changed",
-    AuditAction.COLLECTION_CREATED: "Collection created",
-    AuditAction.COLLECTION_CHANGED: "Collection changed",
-    AuditAction.COLLECTION_DELETED: "Collection deleted",
-    AuditAction.LESSONS_CHANGED: "Lessons changed",
-    AuditAction.LESSON_DELETED: "Lesson deleted",
-    AuditAction.SALES_PAGE_CHANGED: "Sales page changed",
-    AuditAction.SALES_PAGE_DELETED: "Sales page deleted",
-    AuditAction.CHECKOUT_CHANGED: "Checkout changed",
-    AuditAction.LINK_CHANGED: "Link to Stripe changed",
-    AuditAction.LINK_REMOVED: "Link to Stripe removed",
-    AuditAction.ACCESS_GIVEN: "Access given",
-    AuditAction.ACCESS_ENDED: "Access ended",
-    AuditAction.HOLD_LIFTED: "Hold lifted",
-    AuditAction.USERS_IMPORTED: "Users imported",
-    AuditAction.USERS_WELCOMED: "Imported users sent the welcome email",
-    AuditAction.IMPORT_UNDONE: "Import of users undone",
-    AuditAction.USERS_MERGED: "Users merged",
-    AuditAction.MERGE_ASKED: "Asked to merge users",
-    AuditAction.MERGE_AGREED: "Agreed to a merge",
-    AuditAction.MERGE_DECLINED: "Declined a merge",
-    AuditAction.MERGE_UNDONE: "Merge undone",
-    AuditAction.PURCHASE_ASSIGNED: "Purchase assigned",
-    AuditAction.MATCH_DISMISSED: "Identity match dismissed",
-    AuditAction.SECOND_SUBSCRIPTION_ALLOWED: "Second subscription allowed",
-    AuditAction.USER_ERASED: "User erased",
-    AuditAction.LABELS_CHANGED: "Labels of users changed",
-    AuditAction.NOTE_ADDED: "Note added",
-    AuditAction.NOTE_DELETED: "Note deleted",
-    AuditAction.LINK_MAILED: "Sign-in link sent",
-    AuditAction.MAIL_RESENT: "Email resent",
-    AuditAction.REMINDER_SENT: "Payment reminder sent",
-    AuditAction.INVITED_BACK: "Invited back by email",
-    AuditAction.PROMOTION_MADE: "Promotion code created",
-    AuditAction.EVENT_RESENT: "Event resent",
-    AuditAction.EVENT_IGNORED: "Event ignored",
-    AuditAction.COMPARISON_STARTED: "Comparison started",
-    AuditAction.REPAIR_STARTED: "Repair started",
-    AuditAction.SECRETS_ROTATED: "Secrets rotated",
+    AuditAction.SIGNED_IN: A_("Signed in"),
+    AuditAction.SIGN_IN_FAILED: A_("Sign-in failed"),
+    AuditAction.SECOND_FACTOR_ASKED: A_("Second factor asked for"),
+    AuditAction.SIGNED_OUT: A_("Signed out"),
+    AuditAction.SESSIONS_ENDED: A_("Sessions ended"),
+    AuditAction.FACTOR_ADDED: A_("Second factor added"),
+    AuditAction.FACTOR_REMOVED: A_("Second factor removed"),
+    AuditAction.RECOVERY_CODES_RENEWED: A_("Recovery codes renewed"),
+    AuditAction.PASSWORD_CHANGED: A_("Password changed"),
+    AuditAction.EMAIL_CHANGE_ASKED: A_("Email change requested"),
+    AuditAction.EMAIL_CHANGED: A_("Email address changed"),
+    AuditAction.PURCHASE_CLAIMED: A_("Purchase claimed"),
+    AuditAction.PORTAL_OPENED: A_("Billing portal opened"),
+    AuditAction.CHECKOUT_OPENED: A_("Checkout opened for a buyer"),
+    AuditAction.PAGE_DENIED: A_("Page denied"),
+    AuditAction.FORGED_FORM: A_("Forged or expired form"),
+    AuditAction.TOKEN_DENIED: A_("API token denied"),
+    AuditAction.SCOPE_DENIED: A_("API token lacks scope"),
+    AuditAction.TOKEN_CREATED: A_("API token created"),
+    AuditAction.TOKEN_REVOKED: A_("API token revoked"),
+    AuditAction.CLIENT_CREATED: A_("Client created"),
+    AuditAction.CLIENT_CHANGED: A_("Client changed"),
+    AuditAction.CLIENT_DELETED: A_("Client deleted"),
+    AuditAction.CLIENT_SECRET_CREATED: A_("Client secret created"),
+    AuditAction.CLIENT_SECRET_REVOKED: A_("Client secret revoked"),
+    AuditAction.PROTECTED_SITE_ADDED: A_("Protected site added"),
+    AuditAction.PROTECTED_SITE_CHANGED: A_("Protected site changed"),
+    AuditAction.PROTECTED_SITE_REMOVED: A_("Protected site removed"),
+    AuditAction.CONSENT_GIVEN: A_("Agreed to a sign-in elsewhere"),
+    AuditAction.CONSENT_WITHDRAWN: A_("Disconnected a site"),
+    AuditAction.EXPORTED: A_("Data exported"),
+    AuditAction.IMPERSONATION_STARTED: A_("Impersonation started"),
+    AuditAction.IMPERSONATION_ENDED: A_("Impersonation ended"),
+    AuditAction.SETTINGS_CHANGED: A_("Settings changed"),
+    AuditAction.MAIL_SETTINGS_CHANGED: A_("Email settings changed"),
+    AuditAction.ROLE_CHANGED: A_("Role changed"),
+    AuditAction.OWNER_RECOVERED: A_("Owner let back in"),
+    AuditAction.COMMUNITY_ADDED: A_("Community connected"),
+    AuditAction.COMMUNITY_CHANGED: A_("Community changed"),
+    AuditAction.COMMUNITY_REMOVED: A_("Community removed"),
+    AuditAction.COMMUNITY_JOINED: A_("Account connected to a community"),
+    AuditAction.COMMUNITY_LEFT: A_("Account disconnected from a community"),
+    AuditAction.WEBHOOK_ADDED: A_("Webhook endpoint added"),
+    AuditAction.WEBHOOK_CHANGED: A_("Webhook endpoint changed"),
+    AuditAction.WEBHOOK_SECRET_RENEWED: A_("Webhook secret renewed"),
+    AuditAction.WEBHOOK_DELETED: A_("Webhook endpoint deleted"),
+    AuditAction.WEBHOOKS_RESENT: A_("Webhooks sent by hand"),
+    AuditAction.SITE_ADOPTED: A_("Copy of the site adopted"),
+    AuditAction.SITE_RESTORED: A_("Site restored from a backup"),
+    AuditAction.SITE_SCRUBBED: A_("Personal data of a copy replaced"),
+    AuditAction.CONNECTION_CHANGED: A_("Stripe connected"),
+    AuditAction.CONNECTION_REMOVED: A_("Stripe disconnected"),
+    AuditAction.CONNECTION_REPAIRED: A_("Stripe connection repaired"),
+    AuditAction.POLICY_CHANGED: A_("Access policy changed"),
+    AuditAction.PRODUCT_CREATED: A_("Product created"),
+    AuditAction.PRODUCT_CHANGED: A_("Product changed"),
+    AuditAction.PRODUCT_DELETED: A_("Product deleted"),
+    AuditAction.CATEGORIES_CHANGED: A_("Categories changed"),
+    AuditAction.COLLECTION_CREATED: A_("Collection created"),
+    AuditAction.COLLECTION_CHANGED: A_("Collection changed"),
+    AuditAction.COLLECTION_DELETED: A_("Collection deleted"),
+    AuditAction.LESSONS_CHANGED: A_("Lessons changed"),
+    AuditAction.LESSON_DELETED: A_("Lesson deleted"),
+    AuditAction.SALES_PAGE_CHANGED: A_("Sales page changed"),
+    AuditAction.SALES_PAGE_DELETED: A_("Sales page deleted"),
+    AuditAction.CHECKOUT_CHANGED: A_("Checkout changed"),
+    AuditAction.LINK_CHANGED: A_("Link to Stripe changed"),
+    AuditAction.LINK_REMOVED: A_("Link to Stripe removed"),
+    AuditAction.ACCESS_GIVEN: A_("Access given"),
+    AuditAction.ACCESS_ENDED: A_("Access ended"),
+    AuditAction.HOLD_LIFTED: A_("Hold lifted"),
+    AuditAction.USERS_IMPORTED: A_("Users imported"),
+    AuditAction.USERS_WELCOMED: A_("Imported users sent the welcome email"),
+    AuditAction.IMPORT_UNDONE: A_("Import of users undone"),
+    AuditAction.USERS_MERGED: A_("Users merged"),
+    AuditAction.MERGE_ASKED: A_("Asked to merge users"),
+    AuditAction.MERGE_AGREED: A_("Agreed to a merge"),
+    AuditAction.MERGE_DECLINED: A_("Declined a merge"),
+    AuditAction.MERGE_UNDONE: A_("Merge undone"),
+    AuditAction.PURCHASE_ASSIGNED: A_("Purchase assigned"),
+    AuditAction.MATCH_DISMISSED: A_("Identity match dismissed"),
+    AuditAction.SECOND_SUBSCRIPTION_ALLOWED: A_("Second subscription allowed"),
+    AuditAction.USER_ERASED: A_("User erased"),
+    AuditAction.LABELS_CHANGED: A_("Labels of users changed"),
+    AuditAction.NOTE_ADDED: A_("Note added"),
+    AuditAction.NOTE_DELETED: A_("Note deleted"),
+    AuditAction.LINK_MAILED: A_("Sign-in link sent"),
+    AuditAction.MAIL_RESENT: A_("Email resent"),
+    AuditAction.REMINDER_SENT: A_("Payment reminder sent"),
+    AuditAction.INVITED_BACK: A_("Invited back by email"),
+    AuditAction.PROMOTION_MADE: A_("Promotion code created"),
+    AuditAction.EVENT_RESENT: A_("Event resent"),
+    AuditAction.EVENT_IGNORED: A_("Event ignored"),
+    AuditAction.COMPARISON_STARTED: A_("Comparison started"),
+    AuditAction.REPAIR_STARTED: A_("Repair started"),
+    AuditAction.SECRETS_ROTATED: A_("Secrets rotated"),
 }
 AUDIT_OUTCOMES: dict[str, str] = {
-    AuditOutcome.DONE: "Done",
-    AuditOutcome.REFUSED: "Refused",
-    AuditOutcome.FAILED: "Failed",
+    AuditOutcome.DONE: A_("Done"),
+    AuditOutcome.REFUSED: A_("Refused"),
+    AuditOutcome.FAILED: A_("Failed"),
 }
 AUDIT_ACTORS: dict[str, str] = {
-    AuditActor.USER: "User",
-    AuditActor.TOKEN: "API token",
-    AuditActor.SETTINGS: "The settings",
-    AuditActor.COMMAND: "Command line",
-    AuditActor.VISITOR: "Visitor",
+    AuditActor.USER: A_("User"),
+    AuditActor.TOKEN: A_("API token"),
+    AuditActor.SETTINGS: A_("The settings"),
+    AuditActor.COMMAND: A_("Command line"),
+    AuditActor.VISITOR: A_("Visitor"),
 }
 PRESETS: dict[str, tuple[str, ...]] = {
-    "Everything": (),
-    "Purchases": (
+    A_("Everything"): (),
+    A_("Purchases"): (
         ActivityType.PRODUCT_PURCHASED,
         ActivityType.PAYMENT_PENDING,
         ActivityType.REFUNDED,
@@ -247,7 +244,7 @@ PRESETS: dict[str, tuple[str, ...]] = {
         ActivityType.CREDIT_WITHDRAWN,
         ActivityType.DISPUTED,
     ),
-    "Subscriptions": (
+    A_("Subscriptions"): (
         ActivityType.SUBSCRIPTION_STARTED,
         ActivityType.SUBSCRIPTION_CANCELLED,
         ActivityType.CANCELLATION_WITHDRAWN,
@@ -255,21 +252,21 @@ PRESETS: dict[str, tuple[str, ...]] = {
         ActivityType.PAYMENT_FAILED,
         ActivityType.PAYMENT_RECOVERED,
     ),
-    "Access": (
+    A_("Access"): (
         ActivityType.ACCESS_GRANTED,
         ActivityType.ACCESS_ENDED,
         ActivityType.MANUAL_GRANT,
         ActivityType.BULK_CHANGE,
         ActivityType.IMPORTED,
     ),
-    "People": (
+    A_("People"): (
         ActivityType.USER_CREATED,
         ActivityType.USERS_IMPORTED,
         ActivityType.IMPORT_UNDONE,
         ActivityType.SIGNED_IN,
         ActivityType.MAIL_SENT,
     ),
-    "Admin": (
+    A_("Admin"): (
         ActivityType.LINK_CREATED,
         ActivityType.LINK_REMOVED,
         ActivityType.MANUAL_GRANT,
@@ -320,14 +317,14 @@ ICONS: dict[str, tuple[str, str]] = {
     ActivityType.USER_ERASED: ("cross", "warn"),
 }
 CAUSES: dict[str, str] = {
-    Cause.CUSTOMER: "by the customer",
-    Cause.ADMIN: "by an admin",
-    Cause.BULK: "by an admin, in bulk",
-    Cause.STRIPE: "by Stripe",
-    Cause.IMPORT: "by an import",
-    Cause.TIMER: "on schedule",
-    Cause.POLICY: "by the access policy",
-    Cause.RECONCILIATION: "by reconciliation",
+    Cause.CUSTOMER: A_("by the customer"),
+    Cause.ADMIN: A_("by an admin"),
+    Cause.BULK: A_("by an admin, in bulk"),
+    Cause.STRIPE: A_("by Stripe"),
+    Cause.IMPORT: A_("by an import"),
+    Cause.TIMER: A_("on schedule"),
+    Cause.POLICY: A_("by the access policy"),
+    Cause.RECONCILIATION: A_("by reconciliation"),
 }
 MONEY_STATES: dict[str, tuple[str, str]] = {
     MoneyState.OPEN: (N_("Not completed"), "warn"),
@@ -392,114 +389,131 @@ REMEDIES: dict[str, tuple[str, str, str]] = {
 }
 """By remedy: the badge, the button, and a sentence."""
 CANCELLED_IN: dict[str, str] = {
-    Place.PORTAL: "by the customer, in the billing portal",
-    Place.STRIPE: "in Stripe",
+    Place.PORTAL: A_("by the customer, in the billing portal"),
+    Place.STRIPE: A_("in Stripe"),
 }
 REASONS: dict[str, str] = {
-    Reason.RUNNING: "The subscription is active",
-    Reason.PAID: "It is paid for",
-    Reason.TRIAL: "On trial",
-    Reason.GRACE: "A payment failed; still in the grace period",
-    Reason.CANCELED: "The subscription was cancelled",
-    Reason.SCHEDULED_END: "The cancelled subscription reached its end date",
-    Reason.GRACE_OVER: "A payment failed and the grace period is over",
-    Reason.BY_POLICY: "The access policy gives no access in this state",
-    Reason.EXPIRED: "It was never paid for",
-    Reason.ITEM_REMOVED: "The subscription no longer includes the product",
-    Reason.SAME_PURCHASE: "It was counted twice: another entry has the same purchase",
-    Reason.PAYMENT_PENDING: "The payment is pending",
-    Reason.PAYMENT_FAILED: "The payment failed",
-    Reason.NOT_COMPLETED: "The checkout wasn't completed",
-    Reason.WRITTEN_OFF: "Its invoice was voided or written off",
-    Reason.CREDITED: "It was credited",
-    Reason.REFUNDED: "It was refunded",
-    Reason.DISPUTE_LOST: "A dispute was lost",
-    Reason.DISPUTED: "The payment is disputed",
-    Reason.LINK_REMOVED: "The product link was removed",
-    Reason.ERASED: "The user was erased",
-    Reason.UNTIL_REACHED: "The end date was reached",
-    Reason.BY_HAND: "An admin ended it",
-    Reason.IMPORT_UNDONE: "The import that gave it was undone",
-    Reason.COMPLIMENTARY: "Complimentary",
-    Reason.UNKNOWN_STATUS: "Stripe reports a status that Latchkey doesn't know",
-    Reason.MERGED: "Two users were merged",
-    Reason.COLLECTION_CHANGED: "The collection no longer includes the product",
+    Reason.RUNNING: A_("The subscription is active"),
+    Reason.PAID: A_("It is paid for"),
+    Reason.TRIAL: A_("On trial"),
+    Reason.GRACE: A_("A payment failed; still in the grace period"),
+    Reason.CANCELED: A_("The subscription was cancelled"),
+    Reason.SCHEDULED_END: A_("The cancelled subscription reached its end date"),
+    Reason.GRACE_OVER: A_("A payment failed and the grace period is over"),
+    Reason.BY_POLICY: A_("The access policy gives no access in this state"),
+    Reason.EXPIRED: A_("It was never paid for"),
+    Reason.ITEM_REMOVED: A_("The subscription no longer includes the product"),
+    Reason.SAME_PURCHASE: A_("It was counted twice: another entry has the same purchase"),
+    Reason.PAYMENT_PENDING: A_("The payment is pending"),
+    Reason.PAYMENT_FAILED: A_("The payment failed"),
+    Reason.NOT_COMPLETED: A_("The checkout wasn't completed"),
+    Reason.WRITTEN_OFF: A_("Its invoice was voided or written off"),
+    Reason.CREDITED: A_("It was credited"),
+    Reason.REFUNDED: A_("It was refunded"),
+    Reason.DISPUTE_LOST: A_("A dispute was lost"),
+    Reason.DISPUTED: A_("The payment is disputed"),
+    Reason.LINK_REMOVED: A_("The product link was removed"),
+    Reason.ERASED: A_("The user was erased"),
+    Reason.UNTIL_REACHED: A_("The end date was reached"),
+    Reason.BY_HAND: A_("An admin ended it"),
+    Reason.IMPORT_UNDONE: A_("The import that gave it was undone"),
+    Reason.COMPLIMENTARY: A_("Complimentary"),
+    Reason.UNKNOWN_STATUS: A_("Stripe reports a status that Latchkey doesn't know"),
+    Reason.MERGED: A_("Two users were merged"),
+    Reason.COLLECTION_CHANGED: A_("The collection no longer includes the product"),
 }
 OBSTACLES: dict[Obstacle, str] = {
     Obstacle.PRODUCT_DELETED: (
-        "The Stripe product was deleted in Stripe. Link this product to another one."
+        A_("The Stripe product was deleted in Stripe. Link this product to another one.")
     ),
     Obstacle.PRODUCT_ARCHIVED: (
-        "The Stripe product is archived in Stripe. Unarchive it there and save again, or link this"
-        " product to another one."
+        A_(
+            "The Stripe product is archived in Stripe. Unarchive it there and save again,"
+            " or link this product to another one."
+        )
     ),
     Obstacle.PRICE_ARCHIVED: (
-        "The price is archived in Stripe. Choose another one, or unarchive it in Stripe, and save."
+        A_(
+            "The price is archived in Stripe. Choose another one, or unarchive it in"
+            " Stripe, and save."
+        )
     ),
     Obstacle.LINK_OFF: (
-        "The payment link was deactivated in Stripe. Save again to activate it, or turn off the"
-        " checkout."
+        A_(
+            "The payment link was deactivated in Stripe. Save again to activate it, or"
+            " turn off the checkout."
+        )
     ),
     Obstacle.LINK_SPENT: (
-        "The payment link has made as many sales as it is limited to in Stripe. Save again to lift"
-        " the limit, or turn off the checkout."
+        A_(
+            "The payment link has made as many sales as it is limited to in Stripe. Save"
+            " again to lift the limit, or turn off the checkout."
+        )
     ),
-    Obstacle.LINK_REFUSED: "Stripe refused the payment link. Choose another price, or save again.",
+    Obstacle.LINK_REFUSED: A_(
+        "Stripe refused the payment link. Choose another price, or save again."
+    ),
 }
 NOTICES = {
-    "created": "Product created.",
+    "created": A_("Product created."),
     "saved": N_("Saved."),
-    "set-up": "Welcome. Your site is set up; the next steps are below.",
-    "steps-hidden": "Hidden. You find the first steps by the search, and on the go-live checklist.",
-    "event-arrived": "The test event has arrived.",
-    "mail-server-saved": "The test email was accepted, and the mail server is saved.",
-    "mail-tested": "The test email was accepted. See whether it arrives.",
-    "mail-server-removed": "Mail server removed. Emails stay in the outbox.",
-    "deleted": "Deleted.",
-    "labelled": "Labels saved.",
-    "linked": "Link saved. The import has started.",
-    "unlinked": "Link removed.",
-    "granted": "Access granted.",
-    "decided": "Decision saved.",
-    "invited-back": "The emails are on their way.",
-    "promotion": "The code was created in Stripe. Nobody has been written to yet.",
-    "reminded": "The email is on its way.",
-    "second-allowed": "Noted. This subscription isn't reported any more.",
-    "gifts": "Access granted.",
-    "lifted": "Hold lifted.",
-    "created-collection": "Collection created. Now choose its products.",
-    "merged": "The two users have been merged.",
-    "merge-asked": "We've sent an email. The two are merged once the owner agrees.",
-    "unmerged": "Merge undone. They can sign in with an emailed link and then choose a password.",
+    "set-up": A_("Welcome. Your site is set up; the next steps are below."),
+    "steps-hidden": A_(
+        "Hidden. You find the first steps by the search, and on the go-live checklist."
+    ),
+    "event-arrived": A_("The test event has arrived."),
+    "mail-server-saved": A_("The test email was accepted, and the mail server is saved."),
+    "mail-tested": A_("The test email was accepted. See whether it arrives."),
+    "mail-server-removed": A_("Mail server removed. Emails stay in the outbox."),
+    "deleted": A_("Deleted."),
+    "labelled": A_("Labels saved."),
+    "linked": A_("Link saved. The import has started."),
+    "unlinked": A_("Link removed."),
+    "granted": A_("Access granted."),
+    "decided": A_("Decision saved."),
+    "invited-back": A_("The emails are on their way."),
+    "promotion": A_("The code was created in Stripe. Nobody has been written to yet."),
+    "reminded": A_("The email is on its way."),
+    "second-allowed": A_("Noted. This subscription isn't reported any more."),
+    "gifts": A_("Access granted."),
+    "lifted": A_("Hold lifted."),
+    "created-collection": A_("Collection created. Now choose its products."),
+    "merged": A_("The two users have been merged."),
+    "merge-asked": A_("We've sent an email. The two are merged once the owner agrees."),
+    "unmerged": A_(
+        "Merge undone. They can sign in with an emailed link and then choose a password."
+    ),
     "claim-sent": N_("We've sent a link to that address. Open it here, where you're signed in."),
     "claimed": N_("Everything bought with that address is now in your account."),
-    "policy-saved": "Policy saved. It is now being applied to everyone.",
-    "ended": "Access ended. Billing in Stripe hasn't been stopped.",
-    "checked": "Connection checked.",
-    "disconnected": "Stripe disconnected. Access that was already granted stays.",
-    "revoked": "Token revoked.",
-    "secret-revoked": "Secret revoked. It isn't accepted any more.",
+    "policy-saved": A_("Policy saved. It is now being applied to everyone."),
+    "ended": A_("Access ended. Billing in Stripe hasn't been stopped."),
+    "checked": A_("Connection checked."),
+    "disconnected": A_("Stripe disconnected. Access that was already granted stays."),
+    "revoked": A_("Token revoked."),
+    "secret-revoked": A_("Secret revoked. It isn't accepted any more."),
     "site-disconnected": N_("Disconnected. That site was signed out, and has to ask you again."),
     "community-syncs": N_("Saved. Everybody affected is being checked."),
-    "community-paused": "Paused. Nobody gets or loses anything there until you resume it.",
-    "community-resumed": "Resumed. Everybody is being looked at.",
-    "community-leaves": "Roles are being taken back. Then the community goes.",
+    "community-paused": A_("Paused. Nobody gets or loses anything there until you resume it."),
+    "community-resumed": A_("Resumed. Everybody is being looked at."),
+    "community-leaves": A_("Roles are being taken back. Then the community goes."),
     "community-joined": N_("Connected. What you get there follows in a moment."),
     "community-left": N_("Disconnected. What you got there is being taken away."),
-    "webhook-added": "Endpoint added. Send a test event to see whether it works.",
-    "webhook-paused": "Paused. What happens is kept and sent once you resume it.",
-    "webhook-resumed": "Resumed. What waited is sent now.",
-    "webhook-sent": "It is being sent. Reload this page to see what came of it.",
-    "webhook-replayed": "Everything since then is being sent again.",
-    "import-removed": "Import removed. Nothing was changed.",
-    "import-undo-stale": "Something has changed since the preview. This is what it comes to now.",
-    "import-elsewhere": "The import had already gone on. This is where it stands.",
-    "invited": "Invitation sent.",
-    "link-mailed": "Sign-in link sent.",
-    "acting-over": "You're viewing the site as yourself again.",
-    "erased": "User erased. Amounts and dates are kept, without any personal data.",
-    "resent": "Sent again.",
-    "ignored": "Event ignored. You can resend it at any time.",
+    "webhook-added": A_("Endpoint added. Send a test event to see whether it works."),
+    "webhook-paused": A_("Paused. What happens is kept and sent once you resume it."),
+    "webhook-resumed": A_("Resumed. What waited is sent now."),
+    "webhook-sent": A_("It is being sent. Reload this page to see what came of it."),
+    "webhook-replayed": A_("Everything since then is being sent again."),
+    "import-removed": A_("Import removed. Nothing was changed."),
+    "import-undo-stale": A_(
+        "Something has changed since the preview. This is what it comes to now."
+    ),
+    "import-elsewhere": A_("The import had already gone on. This is where it stands."),
+    "invited": A_("Invitation sent."),
+    "link-mailed": A_("Sign-in link sent."),
+    "acting-over": A_("You're viewing the site as yourself again."),
+    "erased": A_("User erased. Amounts and dates are kept, without any personal data."),
+    "resent": A_("Sent again."),
+    "ignored": A_("Event ignored. You can resend it at any time."),
     "link-sent": N_("If there's an account with that address, a sign-in link is on its way."),
     "signed-out": N_("You're signed out."),
     "recovery-sent": N_(
@@ -512,106 +526,110 @@ NOTICES = {
     "password-set": N_("Your password is set. You've been signed out everywhere else."),
     "app-added": N_("Authenticator app set up. You've been signed out everywhere else."),
     "passkey-added": N_("Passkey added. You've been signed out everywhere else."),
-    "factors-removed": "Second factors removed. They have been told by email.",
+    "factors-removed": A_("Second factors removed. They have been told by email."),
     "factor-removed": N_("Removed. You've been signed out everywhere else."),
     "session-ended": N_("Session ended. Whoever was using it has to sign in again."),
-    "signed-out-there": "They are signed out there.",
+    "signed-out-there": A_("They are signed out there."),
 }
 SOURCES: dict[str, str] = {
-    GrantSource.SUBSCRIPTION: "Subscription",
-    GrantSource.ORDER: "Purchase",
-    GrantSource.MANUAL: "Complimentary",
-    GrantSource.COLLECTION: "Collection",
+    GrantSource.SUBSCRIPTION: A_("Subscription"),
+    GrantSource.ORDER: A_("Purchase"),
+    GrantSource.MANUAL: A_("Complimentary"),
+    GrantSource.COLLECTION: A_("Collection"),
 }
 SUBSCRIPTION_PHASES: dict[str, str] = {
-    SubscriptionPhase.ACTIVE: "Active",
-    SubscriptionPhase.TRIALING: "On trial",
-    SubscriptionPhase.ENDING: "Cancelled, still running",
-    SubscriptionPhase.PAYMENT_PROBLEM: "Payment problem",
-    SubscriptionPhase.PAUSED: "Paused",
-    SubscriptionPhase.INCOMPLETE: "First payment missing",
-    SubscriptionPhase.ENDED: "Ended",
-    SubscriptionPhase.OTHER: "Unknown status",
+    SubscriptionPhase.ACTIVE: A_("Active"),
+    SubscriptionPhase.TRIALING: A_("On trial"),
+    SubscriptionPhase.ENDING: A_("Cancelled, still running"),
+    SubscriptionPhase.PAYMENT_PROBLEM: A_("Payment problem"),
+    SubscriptionPhase.PAUSED: A_("Paused"),
+    SubscriptionPhase.INCOMPLETE: A_("First payment missing"),
+    SubscriptionPhase.ENDED: A_("Ended"),
+    SubscriptionPhase.OTHER: A_("Unknown status"),
 }
 RISKS: dict[str, str] = {
-    Risk.GRACE: "Payment failed, still has access",
-    Risk.PAST_DUE: "Payment failed, no access",
-    Risk.CARD: "Card expires before the next bill",
-    Risk.ENDING: "Cancelled, still running",
-    Risk.DISPUTED: "Payment disputed",
+    Risk.GRACE: A_("Payment failed, still has access"),
+    Risk.PAST_DUE: A_("Payment failed, no access"),
+    Risk.CARD: A_("Card expires before the next bill"),
+    Risk.ENDING: A_("Cancelled, still running"),
+    Risk.DISPUTED: A_("Payment disputed"),
 }
 WHY_CANCELLED: dict[str, str] = {
-    CancelReason.TOO_EXPENSIVE: "Too expensive",
-    CancelReason.MISSING_FEATURES: "Something is missing",
-    CancelReason.SWITCHED_SERVICE: "Switched to something else",
-    CancelReason.UNUSED: "Doesn't use it enough",
-    CancelReason.CUSTOMER_SERVICE: "Not satisfied with the support",
-    CancelReason.TOO_COMPLEX: "Too complex",
-    CancelReason.LOW_QUALITY: "Not good enough",
-    CancelReason.OTHER: "Another reason",
-    CancelReason.PAYMENT_FAILED: "Ended by Stripe: payment failed",
-    CancelReason.PAYMENT_DISPUTED: "Ended by Stripe: payment disputed",
-    CancelReason.NO_ANSWER: "No answer",
+    CancelReason.TOO_EXPENSIVE: A_("Too expensive"),
+    CancelReason.MISSING_FEATURES: A_("Something is missing"),
+    CancelReason.SWITCHED_SERVICE: A_("Switched to something else"),
+    CancelReason.UNUSED: A_("Doesn't use it enough"),
+    CancelReason.CUSTOMER_SERVICE: A_("Not satisfied with the support"),
+    CancelReason.TOO_COMPLEX: A_("Too complex"),
+    CancelReason.LOW_QUALITY: A_("Not good enough"),
+    CancelReason.OTHER: A_("Another reason"),
+    CancelReason.PAYMENT_FAILED: A_("Ended by Stripe: payment failed"),
+    CancelReason.PAYMENT_DISPUTED: A_("Ended by Stripe: payment disputed"),
+    CancelReason.NO_ANSWER: A_("No answer"),
 }
 NOT_INVITED: dict[str, str] = {
-    NotInvited.NOBODY: "Nobody is known to write to",
-    NotInvited.RUNNING: "Their subscription is still running",
-    NotInvited.BACK: "They have subscribed again",
-    NotInvited.OFF: "They have turned these emails off",
-    NotInvited.RECENT: "They were invited within 30 days",
-    NotInvited.UNSOLD: "The product isn't sold here, or takes no codes",
-    NotInvited.TWICE: "They are in this list already",
+    NotInvited.NOBODY: A_("Nobody is known to write to"),
+    NotInvited.RUNNING: A_("Their subscription is still running"),
+    NotInvited.BACK: A_("They have subscribed again"),
+    NotInvited.OFF: A_("They have turned these emails off"),
+    NotInvited.RECENT: A_("They were invited within 30 days"),
+    NotInvited.UNSOLD: A_("The product isn't sold here, or takes no codes"),
+    NotInvited.TWICE: A_("They are in this list already"),
 }
 CUSTOMER_STATES: dict[str, str] = {
-    CustomerState.KNOWN: "With a user",
-    CustomerState.UNKNOWN: "Without a user",
-    CustomerState.DELETED: "Deleted in Stripe",
+    CustomerState.KNOWN: A_("With a user"),
+    CustomerState.UNKNOWN: A_("Without a user"),
+    CustomerState.DELETED: A_("Deleted in Stripe"),
 }
-LINK_STATES = {"importing": "Importing", "listening": "In sync", "failed": "Import failed"}
+LINK_STATES = {
+    "importing": A_("Importing"),
+    "listening": A_("In sync"),
+    "failed": A_("Import failed"),
+}
 EVENT_STATES = {
-    "waiting": "Waiting",
-    "relayed": "Processing",
-    "handled": "Handled",
-    "ignored": "Ignored",
-    "failed": "Failed",
+    "waiting": A_("Waiting"),
+    "relayed": A_("Processing"),
+    "handled": A_("Handled"),
+    "ignored": A_("Ignored"),
+    "failed": A_("Failed"),
 }
 EMAIL_STATES = {
-    "queued": "Queued",
-    "sending": "Sending",
-    "sent": "Sent",
-    "failed": "Failed",
-    "suppressed": "Not sent",
+    "queued": A_("Queued"),
+    "sending": A_("Sending"),
+    "sent": A_("Sent"),
+    "failed": A_("Failed"),
+    "suppressed": A_("Not sent"),
 }
 COMPARISON_STATES = {
-    "queued": "Queued",
-    "running": "Running",
-    "done": "Done",
-    "failed": "Failed",
+    "queued": A_("Queued"),
+    "running": A_("Running"),
+    "done": A_("Done"),
+    "failed": A_("Failed"),
 }
 DIFFERENCE_STATES = {
-    "open": "Open",
-    "chosen": "Selected for repair",
-    "repaired": "Repaired",
-    "failed": "Not repaired",
+    "open": A_("Open"),
+    "chosen": A_("Selected for repair"),
+    "repaired": A_("Repaired"),
+    "failed": A_("Not repaired"),
 }
 SEVERITIES: dict[str, str] = {
-    Severity.SAFE: "Safe to repair",
-    Severity.MANUAL: "Needs a decision",
-    Severity.FOREIGN: "Not ours",
+    Severity.SAFE: A_("Safe to repair"),
+    Severity.MANUAL: A_("Needs a decision"),
+    Severity.FOREIGN: A_("Not ours"),
 }
 DIFFERENCE_KINDS: dict[str, str] = {
-    Kind.ACCESS_MISSING: "Access is missing",
-    Kind.ACCESS_LEFT: "Access should have ended",
-    Kind.UNTIL_DIFFERS: "The end differs",
-    Kind.MIRROR_DIFFERS: "The stored copy differs",
-    Kind.NOBODY: "No user to give access to",
-    Kind.GONE: "Gone from Stripe",
-    Kind.OTHER_ACCOUNT: "From another Stripe account",
-    Kind.ACCESS_AFTER_END: "Access after its end",
-    Kind.PAID_WITHOUT_ACCESS: "Paid without access",
-    Kind.WORKFLOW_MISSING: "No workflow",
-    Kind.WORKFLOW_STUCK: "Workflow stuck",
-    Kind.TIMER_MISSING: "No timer",
+    Kind.ACCESS_MISSING: A_("Access is missing"),
+    Kind.ACCESS_LEFT: A_("Access should have ended"),
+    Kind.UNTIL_DIFFERS: A_("The end differs"),
+    Kind.MIRROR_DIFFERS: A_("The stored copy differs"),
+    Kind.NOBODY: A_("No user to give access to"),
+    Kind.GONE: A_("Gone from Stripe"),
+    Kind.OTHER_ACCOUNT: A_("From another Stripe account"),
+    Kind.ACCESS_AFTER_END: A_("Access after its end"),
+    Kind.PAID_WITHOUT_ACCESS: A_("Paid without access"),
+    Kind.WORKFLOW_MISSING: A_("No workflow"),
+    Kind.WORKFLOW_STUCK: A_("Workflow stuck"),
+    Kind.TIMER_MISSING: A_("No timer"),
 }
 
 
@@ -624,15 +642,25 @@ SIGNED_IN = {
     "admin": N_("Signed in by an admin"),
 }
 
+SPOKEN_IDS = (
+    *(A_("Owner"), A_("Admin"), A_("Support"), A_("Member"), A_("Web"), A_("Worker"), A_("Relay")),
+    *(A_("Open"), A_("Accepted"), A_("Dismissed"), A_("Settled"), A_("Active"), A_("Ended")),
+    *(A_("Received"), A_("Missing"), A_("Caught up"), A_("None sent"), A_("Not seen")),
+    *(A_("Connected"), A_("Disconnected"), A_("Checking"), A_("Name"), A_("Status"), A_("Price")),
+    *(A_("Signature"), A_("Timestamp"), A_("Mode"), A_("Account"), A_("Description"), A_("Slug")),
+)
+"""Ids that `plain` says, among others."""
+
 
 def plain(name: str) -> str:
     """An id as words, where there is no label for it."""
-    return name.replace("_", " ").capitalize()
+    return _(name.replace("_", " ").capitalize())
 
 
 def upfirst(text: str) -> str:
     """A text as the start of a sentence."""
-    return text[:1].upper() + text[1:]
+    said = str(text)
+    return said[:1].upper() + said[1:]
 
 
 def obstacle(found: Obstacle) -> str:
@@ -719,68 +747,14 @@ def line_cause(line: Any) -> str:
         case ActivityType.SIGNED_IN:
             return ""
         case ActivityType.ROLE_CHANGED if line.actor_id is None:
-            return "when the site was set up"
+            return A_("when the site was set up")
         case ActivityType.OWNER_RECOVERED:
-            return "on the server"
+            return A_("on the server")
         case ActivityType.SUBSCRIPTION_CANCELLED | ActivityType.CANCELLATION_WITHDRAWN:
             return CANCELLED_IN.get(line.data.get("place"), cause(line.cause))
     if line.cause == Cause.CUSTOMER and line.type in _OWN_ACCOUNT:
-        return "by the user"
+        return A_("by the user")
     return cause(line.cause)
-
-
-_IN_BULK = {
-    "granted": "got access",
-    "changed": "who had it got this end and reason",
-    "ended": "lost access",
-}
-_BY_REMOVAL = {"changed": "kept it as complimentary access", "ended": "lost access"}
-
-
-def line_people(line: Any) -> tuple[str, str]:
-    """How many people an import, a bulk change or another access policy concerned, as sentences,
-    and the query string that finds their lines in the feed. Empty for other lines, and where nobody
-    has a line. Access to several products counts each time under another policy."""
-    if line.imported:
-        text = f"{counted(line.imported, 'person', 'people')} got access by its import."
-        return text, urlencode({"product": line.product_id, "cause": "import", "type": "imported"})
-    if line.given or line.taken:
-        counts = (("Access given", line.given), ("Access ended", line.taken))
-        text = ". ".join(f"{said}: {count}" for said, count in counts if count)
-        days = {"from": line.at, "to": line.applied_at}
-        given = {"product": line.product_id, "cause": Cause.POLICY.value}
-        given |= {name: day.astimezone(UTC).date() for name, day in days.items() if day}
-        return f"{text}.", urlencode({name: value for name, value in given.items() if value})
-    given = {"product": line.product_id, "cause": Cause.BULK.value, "q": line.source_id}
-    if line.type == ActivityType.LINK_REMOVED and "ended" in line.data:
-        texts = _how_many(line, _BY_REMOVAL)
-        return " ".join(texts) or "Nobody lost access.", urlencode(given)
-    if line.type == ActivityType.IMPORT_UNDONE:
-        return _taken_back(line.data), urlencode({"q": line.source_id})
-    if line.type not in (ActivityType.BULK_CHANGE, ActivityType.USERS_IMPORTED):
-        return "", ""
-    texts = _how_many(line, _IN_BULK)
-    if new := line.data.get("created"):
-        texts.append(f"{counted(new, 'user')} {'was' if new == 1 else 'were'} created.")
-    found = any(line.data.get(name) for name in ("granted", "ended", "created"))
-    query = urlencode({name: value for name, value in given.items() if value}) if found else ""
-    return " ".join(texts) or "Everybody was known already.", query
-
-
-def _how_many(line: Any, said: Mapping[str, str]) -> list[str]:
-    return [
-        f"{counted(line.data[name], 'person', 'people')} {text}."
-        for name, text in said.items()
-        if line.data.get(name)
-    ]
-
-
-def _taken_back(data: Mapping[str, Any]) -> str:
-    ended, deleted = data.get("ended", 0), data.get("deleted", 0)
-    text = f"Complimentary access was taken back {counted(ended, 'time')}."
-    if deleted:
-        text += f" {counted(deleted, 'account')} {'was' if deleted == 1 else 'were'} deleted."
-    return text
 
 
 def line_due(line: Any) -> Markup:
@@ -788,7 +762,7 @@ def line_due(line: Any) -> Markup:
     happened here."""
     if not late(line.at, line.due_at):
         return Markup("")
-    said = "It was due on" if line.type == ActivityType.ACCESS_ENDED else "In Stripe on"
+    said = A_("It was due on") if line.type == ActivityType.ACCESS_ENDED else A_("In Stripe on")
     return Markup("{} {}").format(said, when(line.due_at))
 
 
@@ -848,31 +822,12 @@ def browser(agent: str) -> str:
     return _("%(program)s on %(system)s", program=program, system=system) if system else program
 
 
-def progress(link: Any) -> str:
-    """How far a link's import is, as a sentence."""
-    done = link.progress or {}
-    counts = (
-        f"{counted(done.get('subscriptions', 0), 'subscription')} and"
-        f" {counted(done.get('orders', 0), 'order')} read,"
-        f" {counted(done.get('granted', 0), 'person', 'people')} granted access"
-    )
-    match link.state:
-        case "importing":
-            waits = f". Waiting to try again: {link.error}" if link.error else ""
-            return f"Importing: {counts} so far{waits}"
-        case "listening":
-            return f"Up to date. Import finished: {counts}"
-        case "failed":
-            return f"The import failed: {link.error or 'unknown reason'}"
-    return link_state(link.state)
-
-
 def grant(entry: Any) -> str:
     """What a grant comes from, and whether it has ended or will."""
     name = source(entry.source)
     if entry.ended_at is not None or (entry.until and entry.until <= datetime.now(UTC)):
-        return f"{name}, ended"
-    return f"{name}, with an end date" if entry.until else name
+        return A_("%(name)s, ended", name=name)
+    return A_("%(name)s, with an end date", name=name) if entry.until else name
 
 
 def why_cancelled(reason: str) -> str:

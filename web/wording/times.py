@@ -8,7 +8,7 @@ from babel.dates import format_datetime, format_timedelta
 from markupsafe import Markup
 
 from latchkey import languages
-from latchkey.languages import _, long_day
+from latchkey.languages import A_, _, long_day
 
 LATE = timedelta(minutes=1)
 
@@ -25,7 +25,7 @@ def day(moment: datetime | None) -> Markup:
 
 def month(moment: datetime) -> str:
     """The month and year, in UTC."""
-    return str(format_datetime(moment.astimezone(UTC), "MMMM y", locale="en"))
+    return str(format_datetime(moment.astimezone(UTC), A_("MMMM y"), locale="en"))
 
 
 def ago(moment: datetime | None) -> Markup:
@@ -61,7 +61,7 @@ def chosen(value: str, zone: str) -> datetime | None:
         return datetime.fromisoformat(value).replace(tzinfo=known).astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError(
-            "That isn't a date and time. Use a format like 2027-01-31 12:00."
+            A_("That isn't a date and time. Use a format like 2027-01-31 12:00.")
         ) from None
 
 
@@ -79,9 +79,9 @@ def day_begins(value: str) -> datetime:
     try:
         named = date.fromisoformat(value)
     except ValueError:
-        raise ValueError("That isn't a date. Use a format like 2027-01-31.") from None
+        raise ValueError(A_("That isn't a date. Use a format like 2027-01-31.")) from None
     if named == date.max:
-        raise ValueError(f"Choose a date before {date.max}.")
+        raise ValueError(A_("Choose a date before %(max)s.", max=date.max))
     return datetime.combine(named, time(), UTC)
 
 

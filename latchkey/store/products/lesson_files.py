@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from latchkey.languages import A_
 from latchkey.store import audit_draft
 from latchkey.store.pool import Connection, Pool
 
@@ -49,7 +50,7 @@ async def add(
         "select count(*) from lesson_files where lesson_id = $1", lesson_id
     )
     if count >= MOST:
-        raise FileRefusedError(f"A lesson can have up to {MOST} files.")
+        raise FileRefusedError(A_("A lesson can have up to %(most)s files.", most=MOST))
     file_id, size, digest = f"fil_{secrets.token_hex(8)}", 0, hashlib.sha256()
     await connection.execute(
         "insert into lesson_files (id, lesson_id, name, size, digest) values ($1, $2, $3, 0, '')",
@@ -67,9 +68,11 @@ async def add(
         size += len(body)
         digest.update(body)
         if size > most:
-            raise FileRefusedError(f"The file is larger than {most // (1024 * 1024)} MiB.")
+            raise FileRefusedError(
+                A_("The file is larger than %(most)s MiB.", most=most // (1024 * 1024))
+            )
     if not size:
-        raise FileRefusedError("The file is empty.")
+        raise FileRefusedError(A_("The file is empty."))
     row = await connection.fetchrow(
         f"update lesson_files set size = $2, digest = $3 where id = $1 returning {_FIELDS}",
         file_id,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from latchkey.languages import A_
 from latchkey.store import audit_draft
 from latchkey.store.pool import Connection
 from latchkey.store.products import sales_blocks, sales_templates
@@ -142,8 +143,10 @@ async def save(
     if now and (status, headline) == (now.status, now.headline):
         return
     raise OutdatedError(
-        "Someone else saved this page in the meantime. Your text is below: open the page in"
-        " another window, compare, and save again to replace it with yours."
+        A_(
+            "Someone else saved this page in the meantime. Your text is below: open the"
+            " page in another window, compare, and save again to replace it with yours."
+        )
     )
 
 
@@ -166,8 +169,11 @@ async def put_block(
         return True
     if known and known.edition != edition:
         raise OutdatedError(
-            "Someone else saved this block in the meantime. What you entered is below: open the"
-            " block in another window, compare, and save again to replace it with yours."
+            A_(
+                "Someone else saved this block in the meantime. What you entered is below:"
+                " open the block in another window, compare, and save again to replace it"
+                " with yours."
+            )
         )
     block = Block(block_id, content, edition + 1)
     audit_draft.note(after={"block": block.kind})

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from latchkey.languages import A_
 from latchkey.rules.vocabulary import ActivityType, Risk, SubscriptionPhase
 from latchkey.store.feed.mails import REMINDER
 from latchkey.store.feed.outgoing import Mail, write_mails
@@ -83,18 +84,23 @@ async def remind(connection: Connection, subscription_id: str, *, after: int | N
     owed = row is not None and row["phase"] == SubscriptionPhase.PAYMENT_PROBLEM
     if row is None or not (owed or row["card_expires"]):
         raise NotRemindedError(
-            "This payment isn't open any more, and the card doesn't expire, so no email was sent."
+            A_(
+                "This payment isn't open any more, and the card doesn't expire, so no email"
+                " was sent."
+            )
         )
     if row["user_id"] is None or row["erased_at"]:
-        raise NotRemindedError("Nobody is known whom the email could be sent to.")
+        raise NotRemindedError(A_("Nobody is known whom the email could be sent to."))
     if row["off"]:
         raise NotRemindedError(
-            "This member has turned these emails off, so none was sent. Write to them yourself."
+            A_("This member has turned these emails off, so none was sent. Write to them yourself.")
         )
     if not row["opens"]:
         raise NotRemindedError(
-            "This member can't manage the billing of the subscription, so the link wouldn't work."
-            " Write to them yourself."
+            A_(
+                "This member can't manage the billing of the subscription, so the link"
+                " wouldn't work. Write to them yourself."
+            )
         )
     earlier = await _earlier(connection, row["user_id"], subscription_id)
     if earlier and earlier.id != after and earlier.at > datetime.now(UTC) - AGAIN_AFTER:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from latchkey.addresses import digest, email_key, written_forms
+from latchkey.languages import A_
 from latchkey.rules.access import LIVE_STATUSES
 from latchkey.rules.vocabulary import ActivityType, Cause, Reason
 from latchkey.store import audit_draft
@@ -123,7 +124,7 @@ async def erase(connection: Connection, user_id: int, *, actor: int) -> None:
         return
     if row["role"] != "member":
         raise NotErasableError(
-            "This person is on the site's team: remove their role first, in Settings."
+            A_("This person is on the site's team: remove their role first, in Settings.")
         )
     addresses = await _addresses(connection, user_id)
     ids = await connection.fetch(

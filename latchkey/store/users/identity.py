@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from latchkey.addresses import email_key
+from latchkey.languages import A_
 from latchkey.rules.vocabulary import AuditAction, Cause
 from latchkey.store import audit_draft
 from latchkey.store.pool import Connection
@@ -53,7 +54,7 @@ async def accept(
         assert match.user_id is not None, "a match that merges names two"
         assert match.other_id is not None, "a match that merges names two"
         if match.state != "open":
-            raise NotDecidableError("This was decided already.")
+            raise NotDecidableError(A_("This was decided already."))
         try:
             await merge_requests.ask(
                 connection, match.user_id, match.other_id, actor=actor, match_id=match.id
@@ -62,11 +63,13 @@ async def accept(
             raise NotDecidableError(str(error)) from None
         return
     if match.kind != matches.DoubtKind.NO_ADDRESS:
-        raise NotDecidableError("This match can only be dismissed.")
+        raise NotDecidableError(A_("This match can only be dismissed."))
     if not email:
-        raise NotDecidableError("Enter the email address of the person this purchase belongs to.")
+        raise NotDecidableError(
+            A_("Enter the email address of the person this purchase belongs to.")
+        )
     if not await matches.decide(connection, match.id, "accepted", actor=actor):
-        raise NotDecidableError("This was decided already.")
+        raise NotDecidableError(A_("This was decided already."))
     await give_purchase(connection, match, email=email)
 
 

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from latchkey.addresses import email_key, shown
+from latchkey.languages import A_
 from latchkey.rules.vocabulary import ActivityType, Cause
 from latchkey.store import audit_draft
 from latchkey.store.feed.facts import Fact, write_facts
@@ -88,7 +89,9 @@ async def invite(connection: Connection, email: str, role: str, *, actor: User) 
     await connection.execute("select from users where role = 'owner' for update")
     known = await users.by_email(connection, email)
     if known is not None and known.is_staff:
-        raise RoleRefusedError(f"{known.email} is already on the team: change their role below.")
+        raise RoleRefusedError(
+            A_("%(email)s is already on the team: change their role below.", email=known.email)
+        )
     user, _ = await users.find_or_create(connection, email)
     await change(connection, user.id, role, actor=actor)
     mail = Mail(
@@ -116,9 +119,9 @@ async def change(connection: Connection, user_id: int, role: str, *, actor: User
     if user is None or user.role == role:
         return
     if "owner" in (user.role, role) and actor.role != "owner":
-        raise RoleRefusedError("Only an owner can make someone an owner or remove that role.")
+        raise RoleRefusedError(A_("Only an owner can make someone an owner or remove that role."))
     if owners == [user_id]:
-        raise RoleRefusedError("The site needs an owner: make someone else an owner first.")
+        raise RoleRefusedError(A_("The site needs an owner: make someone else an owner first."))
     audit_draft.note(target=("user", user_id), before={"role": user.role}, after={"role": role})
     await connection.execute("update users set role = $2 where id = $1", user_id, role)
     await write_facts(connection, [_role_changed(user_id, user.role, role, actor=actor.id)])

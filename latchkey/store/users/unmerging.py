@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from latchkey.addresses import email_key
+from latchkey.languages import A_
 from latchkey.rules.vocabulary import ActivityType, Cause, Reason
 from latchkey.store import audit_draft
 from latchkey.store.communities import accounts
@@ -86,7 +87,7 @@ async def undo(connection: Connection, *, from_user: int, actor: int | None) -> 
         f"{_SELECT} where m.from_user = $1 for update of m, u", from_user
     )
     if row is None:
-        raise NotUndoableError("This merge has already been undone, or never existed.")
+        raise NotUndoableError(A_("This merge has already been undone, or never existed."))
     if obstacle := _obstacle(row):
         raise NotUndoableError(obstacle)
     into, kept = row["into_user"], row["kept"]
@@ -157,19 +158,21 @@ def _shown(row: Any) -> PastMerge:
 
 def _obstacle(row: Any) -> str | None:
     if row["erased"] or "user" not in row["kept"]:
-        return "The person has been erased since, with the record of what was whose."
+        return A_("The person has been erased since, with the record of what was whose.")
     if row["kept"]["into"] != row["into_user"]:
-        return (
-            "The user they were merged into has since been merged into this one:"
-            " undo that merge first."
+        return A_(
+            "The user they were merged into has since been merged into this one: undo"
+            " that merge first."
         )
     if row["owner"] is not None:
-        return (
-            f"{row['email']} is now the address of account {row['owner']}:"
-            " give that account another address first."
+        return A_(
+            "%(email)s is now the address of account %(owner)s: give that account another"
+            " address first.",
+            email=row["email"],
+            owner=row["owner"],
         )
     if row["holder"] not in (None, row["into_user"]):
-        return f"Someone else has since proven that {row['email']} is theirs."
+        return A_("Someone else has since proven that %(email)s is theirs.", email=row["email"])
     return None
 
 

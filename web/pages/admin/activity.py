@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from latchkey.languages import _
 from latchkey.rules.vocabulary import ActivityType
 from latchkey.store.feed import lines
 from latchkey.store.feed.lanes import FeedFilter
@@ -77,7 +78,7 @@ async def show(request: Request) -> Response:
     async with site_of(request).pool.acquire() as connection:
         line = await lines.line(connection, line_id) if line_id else None
         if line is None:
-            raise NotFoundError("This activity doesn't exist.")
+            raise NotFoundError(_("This activity doesn't exist."))
         around = await lines.related(connection, line)
         merge = None
         if line.type == ActivityType.USERS_MERGED:
@@ -146,10 +147,10 @@ def _chips(query: Query, wanted: FeedFilter, names: dict[str, str]) -> list[tupl
         "q": f"“{query['q']}”",
         "product": names.get(query["product"], query["product"]),
         "cause": CAUSES.get(query["cause"], query["cause"]),
-        "user": f"user {query['user']}",
-        "from": f"from {query['from']}",
-        "to": f"to {query['to']}",
-        "imports": "each person",
+        "user": _("user %(query)s", query=query["user"]),
+        "from": _("from %(day)s", day=query["from"]),
+        "to": _("to %(day)s", day=query["to"]),
+        "imports": _("each person"),
     }
     for name, text in texts.items():
         if query[name]:

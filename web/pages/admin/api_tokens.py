@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from latchkey.languages import A_, _
 from latchkey.rules.vocabulary import TokenScope
 from latchkey.store.users import api_tokens
 from latchkey.texts import on_one_line
@@ -19,8 +20,8 @@ from web.wording.labels import TOKEN_SCOPES
 ENDS: dict[str, tuple[int | None, str]] = {
     "30": (30, "In 30 days"),
     "90": (90, "In 90 days"),
-    "365": (365, "In a year"),
-    "never": (None, "Never"),
+    "365": (365, A_("In a year")),
+    "never": (None, A_("Never")),
 }
 """When a new token can end: the value of the form, days, label."""
 
@@ -74,11 +75,11 @@ async def index(request: Request) -> Response:
 def _errors(values: dict[str, str]) -> dict[str, str]:
     errors = {}
     if not 1 <= len(values["name"]) <= 100 or not on_one_line(values["name"]):
-        errors["name"] = "Enter a name on one line, up to 100 characters."
+        errors["name"] = _("Enter a name on one line, up to 100 characters.")
     if values["scope"] not in TOKEN_SCOPES:
-        errors["scope"] = "Choose what programs may do with it."
+        errors["scope"] = _("Choose what programs may do with it.")
     if values["ends"] not in ENDS:
-        errors["ends"] = "Choose when it ends."
+        errors["ends"] = _("Choose when it ends.")
     return errors
 
 
@@ -92,7 +93,7 @@ async def revoke(request: Request) -> Response:
         rows = await api_tokens.listed(connection)
         token = next((row for row in rows if row.id == token_id), None)
         if token is None or token.revoked_at:
-            raise NotFoundError("This token doesn't exist, or it has already been revoked.")
+            raise NotFoundError(_("This token doesn't exist, or it has already been revoked."))
         if not confirmed:
             return page(request, "admin/api_token_revoke.html", token=token)
         await api_tokens.revoke(connection, token.id)

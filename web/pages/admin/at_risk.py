@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from latchkey.languages import A_, _
 from latchkey.store.pool import Connection
 from latchkey.store.purchases import at_risk, recovered, reminders
 from latchkey.store.purchases.at_risk import AT_RISK, NEEDS_CARD, PAYMENT_PROBLEMS, MoneyAtRisk
@@ -19,7 +20,9 @@ from web.wording.labels import RISKS
 
 HERE = "/admin/at-risk"
 
-STATES = {"problem": ListedState("All whose payment failed", PAYMENT_PROBLEMS)} | each_alone(RISKS)
+STATES = {"problem": ListedState(A_("All whose payment failed"), PAYMENT_PROBLEMS)} | each_alone(
+    RISKS
+)
 _COLUMNS = (
     "kind", "since", "ends_at", "id", "subscription", "products", "amount", "exact", "currency",
     "interval", "interval_count", "card_brand", "card_last4", "card_expires", "email", "name",
@@ -71,6 +74,11 @@ async def mail(request: Request) -> Response:
         return page(request, "admin/at_risk_mail.html", earlier=already.earlier, back=back)
     except reminders.NotRemindedError as refused:
         return page(
-            request, "message.html", 409, heading="No email was sent", text=str(refused), back=back
+            request,
+            "message.html",
+            409,
+            heading=_("No email was sent"),
+            text=str(refused),
+            back=back,
         )
     return redirect(f"{back}{'&' if '?' in back else '?'}done=reminded")

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from latchkey.languages import _
 from latchkey.rules.vocabulary import AuditAction, AuditActor, AuditOutcome
 from latchkey.store import audit
 from latchkey.store.audit import AuditFilter, AuditLine
@@ -131,9 +132,9 @@ async def _actor(request: Request, text: str) -> tuple[AuditActor | None, int | 
         try:
             return actor_named(text)
         except ValueError as error:
-            raise ValueError(f"Who: {error}. Or enter an email address.") from None
+            raise ValueError(_("Who: %(error)s. Or enter an email address.", error=error)) from None
     async with site_of(request).pool.acquire() as connection:
         user = await users.by_email(connection, text)
     if user is None:
-        raise ValueError(f"There's no user with the address {text}.")
+        raise ValueError(_("There's no user with the address %(text)s.", text=text))
     return AuditActor.USER, user.id

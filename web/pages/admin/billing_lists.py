@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from latchkey.languages import A_
 from latchkey.rules.money import in_major_units
 from latchkey.store.pool import Connection
 from latchkey.store.products import listing as product_listing
@@ -23,7 +24,7 @@ from web.site import Site, site_of
 from web.wording.times import days_between
 
 PAGE = 50
-MODES = {"live": "Live", "test": "Test"}
+MODES = {"live": A_("Live"), "test": A_("Test")}
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class AdminList(Generic[Row]):
             422 if problem else 200,
             rows=rows[:PAGE],
             total=total if after is None else None,
-            most=most,
+            beyond="+" if most is not None and total is not None and total >= most else "",
             more=query.address(after=place) if place else None,
             csv_address=query.address().replace(f"/{self.name}", f"/{self.name}.csv", 1),
             query=query,

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from latchkey.languages import A_
 from latchkey.mail.look import FONTS
 from latchkey.pictures import PictureError
 from latchkey.rules.pictures import PictureUse
@@ -28,13 +29,13 @@ _CACHED = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 def _colour(value: str) -> str:
     if not re.fullmatch(r"#[0-9a-fA-F]{6}", value):
-        raise ValueError("must be a colour such as #3d4ed8")
+        raise ValueError(A_("must be a colour such as #3d4ed8"))
     return value.lower()
 
 
 def _font(value: str) -> str:
     if value not in FONTS:
-        raise ValueError("must be one of the fonts in the list")
+        raise ValueError(A_("must be one of the fonts in the list"))
     return value
 
 

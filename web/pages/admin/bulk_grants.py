@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey.addresses import email_key
+from latchkey.languages import A_, _, written
 from latchkey.store.access import collections, complimentary, grants
 from latchkey.store.access.complimentary import ComplimentaryGrant
 from latchkey.store.products import products
@@ -78,7 +79,7 @@ async def _give(
     """Raises `ValueError` with a sentence for the admin."""
     site, actor = site_of(request), request.state.user.id
     if not wanted:
-        raise ValueError("The list is empty. Add at least one valid line.")
+        raise ValueError(A_("The list is empty. Add at least one valid line."))
     kind, _, target_id = target.partition(":")
     async with site.changing() as connection:
         if kind == "collection" and await collections.find(connection, target_id):
@@ -86,7 +87,7 @@ async def _give(
         elif kind == "product" and await products.find(connection, target_id):
             await complimentary.give(connection, target_id, wanted, actor=actor, mail=mail)
         else:
-            raise ValueError("Choose a product or collection.")
+            raise ValueError(A_("Choose a product or collection."))
     return len(wanted)
 
 
@@ -102,7 +103,7 @@ async def lift(request: Request) -> Response:
             else None
         )
     if grant is None:
-        raise NotFoundError("This grant doesn't exist.")
+        raise NotFoundError(_("This grant doesn't exist."))
     return redirect(f"/admin/users/{grant.user_id}?done=lifted")
 
 
@@ -117,9 +118,14 @@ def read_grants(
     """
     lines = rows_of(content)
     if not content:
-        raise ValueError("Choose a file or paste lines.")
+        raise ValueError(_("Choose a file or paste lines."))
     if len(lines) > MOST_LINES:
-        raise ValueError(f"There are more than {MOST_LINES:,} lines. Please split the list.")
+        raise ValueError(
+            _(
+                "There are more than %(most_lines)s lines. Please split the list.",
+                most_lines=written(MOST_LINES),
+            )
+        )
     heading = [cell.strip().lower().replace("-", "") for cell in lines[0]]
     named = "email" in heading
     places = {
@@ -138,7 +144,7 @@ def read_grants(
         try:
             grant = _grant(values, until=until, reason=reason)
             if email_key(grant.email) in good:
-                raise ValueError("This address is already in the list.")
+                raise ValueError(_("This address is already in the list."))
         except ValueError as error:
             bad.append(BadLine(at, ", ".join(cells)[:200], str(error)))
         else:
@@ -149,14 +155,16 @@ def read_grants(
 def _grant(values: dict[str, str], *, until: datetime | None, reason: str) -> ComplimentaryGrant:
     email = shown_address(values["email"])
     if email is None:
-        raise ValueError(f"“{values['email'][:80]}” isn't a valid email address.")
+        raise ValueError(
+            _("“%(values)s” isn't a valid email address.", values=values["email"][:80])
+        )
     ends = _moment(values["until"]) if values["until"] else until
     if ends is not None and ends <= datetime.now(UTC):
-        raise ValueError("The end date is in the past.")
+        raise ValueError(_("The end date is in the past."))
     if len(values["reason"] or reason) > 1000 or len(values["name"]) > 200:
-        raise ValueError("Use up to 1,000 characters for the reason and 200 for the name.")
+        raise ValueError(_("Use up to 1,000 characters for the reason and 200 for the name."))
     if not on_one_line(values["name"]):
-        raise ValueError("The name must be on one line.")
+        raise ValueError(_("The name must be on one line."))
     return ComplimentaryGrant(
         email, ends, values["reason"] or reason or None, values["name"] or None
     )
@@ -166,13 +174,15 @@ def _moment(value: str) -> datetime:
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:
-        raise ValueError(f"“{value[:40]}” isn't a date. Use a format like 2027-01-31.") from None
+        raise ValueError(
+            _("“%(value)s” isn't a date. Use a format like 2027-01-31.", value=value[:40])
+        ) from None
     if len(value) <= 10:
         moment = datetime.combine(moment.date(), time(23, 59, 59))
     try:
         return sensible_end(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
     except ValueError as error:
-        raise ValueError(f"The end of access {error}.") from None
+        raise ValueError(_("The end of access %(error)s.", error=error)) from None
 
 
 def _until(fields: FormData) -> datetime | None:
@@ -195,7 +205,9 @@ async def _show(
         groups = await collections.listed(connection)
     target = text(fields, "target") if fields else request.query_params.get("target", "")
     names = {f"product:{row.product.id}": row.product.name for row in rows}
-    names |= {f"collection:{group.id}": f"{group.name} (collection)" for group in groups}
+    names |= {
+        f"collection:{group.id}": _("%(name)s (collection)", name=group.name) for group in groups
+    }
     return page(
         request,
         "admin/bulk_grants.html",

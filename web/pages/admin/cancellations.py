@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey import dispatch
+from latchkey.languages import A_, _
 from latchkey.rules.key_permissions import PROMOTION_WRITES
 from latchkey.rules.promotions import NewPromotion
 from latchkey.store import audit_draft
@@ -31,7 +32,7 @@ from web.wording.labels import NOT_INVITED, WHY_CANCELLED
 
 MOST_CHOSEN = 50
 _CODE = re.compile(CODE)
-NOT_A_CODE = "Enter a code of letters, digits, - and _, such as COMEBACK20."
+NOT_A_CODE = A_("Enter a code of letters, digits, - and _, such as COMEBACK20.")
 
 _COLUMNS = (
     "cancelled_at", "reason", "comment", "cancelled_by", "id", "products", "amount", "currency",
@@ -113,16 +114,18 @@ async def _made(request: Request, wanted: NewPromotion) -> str | None:
     try:
         state = await billing.make_promotion(site_of(request), wanted)
     except (dispatch.TemporalUnavailableError, dispatch.WorkflowFailedError):
-        return "Stripe can't be reached right now. Please try again in a few minutes."
+        return _("Stripe can't be reached right now. Please try again in a few minutes.")
     if state == "made":
         audit_draft.note(after={"code": wanted.code})
     return _NOT_MADE.get(state)
 
 
 _NOT_MADE = {
-    "taken": "Stripe has an active code like this already. Choose another one, or enter it above.",
-    "refused": "The Stripe key may not create promotion codes, or this site is a copy.",
-    "invalid": "Stripe didn't accept this. Its log of requests, in the Dashboard, says why.",
+    "taken": A_(
+        "Stripe has an active code like this already. Choose another one, or enter it above."
+    ),
+    "refused": A_("The Stripe key may not create promotion codes, or this site is a copy."),
+    "invalid": A_("Stripe didn't accept this. Its log of requests, in the Dashboard, says why."),
 }
 
 
@@ -172,9 +175,11 @@ async def _problem(request: Request, code: str) -> str | None:
     try:
         found = await billing.promotion(site_of(request), code)
     except (dispatch.TemporalUnavailableError, dispatch.WorkflowFailedError):
-        return "Stripe can't be asked about the code right now. Please try again in a few minutes."
+        return _(
+            "Stripe can't be asked about the code right now. Please try again in a few minutes."
+        )
     if found == "refused":
-        return "The Stripe key may not read promotion codes. Give it that permission in Stripe."
+        return _("The Stripe key may not read promotion codes. Give it that permission in Stripe.")
     if found == "none":
-        return "Stripe has no active promotion code like this. Create it there, then try again."
+        return _("Stripe has no active promotion code like this. Create it there, then try again.")
     return None

@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from latchkey.languages import _
 from latchkey.store.products import categories
 from latchkey.texts import on_one_line
 from web.pages.errors import NotFoundError
@@ -46,7 +47,7 @@ async def change(request: Request) -> Response:
     category, do = number(request.path_params["category"]), text(fields, "do")
     async with site_of(request).pool.acquire() as connection, connection.transaction():
         if category is None or category not in {c.id for c in await categories.listed(connection)}:
-            raise NotFoundError("This category doesn't exist.")
+            raise NotFoundError(_("This category doesn't exist."))
         if do in ("up", "down"):
             await categories.move(connection, category, down=do == "down")
             return redirect(HERE)
@@ -67,7 +68,7 @@ async def change(request: Request) -> Response:
 
 def _problem(name: str) -> str | None:
     if not 1 <= len(name) <= LONGEST or not on_one_line(name):
-        return f"Enter a name on one line, up to {LONGEST} characters."
+        return _("Enter a name on one line, up to %(longest)s characters.", longest=LONGEST)
     return None
 
 

@@ -5,6 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from latchkey.languages import A_, _
 from latchkey.outgoing_addresses import RefusedAddressError, destination_of
 from latchkey.rules.oauth import Scope, unfit
 from latchkey.store.oauth import clients
@@ -80,7 +81,7 @@ async def renew_secret(request: Request) -> Response:
     await form(request)
     client = await _client(request)
     if not client.confidential:
-        raise NotFoundError("A public client has no secret.")
+        raise NotFoundError(_("A public client has no secret."))
     async with site_of(request).pool.acquire() as connection, connection.transaction():
         secret = await clients.renew_secret(connection, client.id)
     return await _page(request, client, secret=secret)
@@ -94,7 +95,7 @@ async def revoke_secret(request: Request) -> Response:
     async with site_of(request).pool.acquire() as connection, connection.transaction():
         revoked = secret_id and await clients.revoke_secret(connection, client.id, secret_id)
     if not revoked:
-        raise NotFoundError("This secret doesn't exist, or it has been revoked already.")
+        raise NotFoundError(_("This secret doesn't exist, or it has been revoked already."))
     return redirect(f"/admin/clients/{client.id}?done=secret-revoked")
 
 
@@ -118,7 +119,7 @@ async def _client(request: Request) -> Client:
     async with site_of(request).pool.acquire() as connection:
         client = await clients.find(connection, request.path_params["id"])
     if client is None:
-        raise NotFoundError("This client doesn't exist.")
+        raise NotFoundError(_("This client doesn't exist."))
     return client
 
 
@@ -156,20 +157,23 @@ async def _read(
     errors: dict[str, str] = {}
     name = text(fields, "name")
     if not 1 <= len(name) <= LONGEST_NAME or not on_one_line(name):
-        errors["name"] = f"Enter a name on one line, up to {LONGEST_NAME} characters."
+        errors["name"] = _(
+            "Enter a name on one line, up to %(longest_name)s characters.",
+            longest_name=LONGEST_NAME,
+        )
     kind, party = text(fields, "kind"), text(fields, "party")
     if client is not None:
         kind = "confidential" if client.confidential else "public"
     if kind not in ("confidential", "public"):
-        errors["kind"] = "Choose whether it can keep a secret."
+        errors["kind"] = _("Choose whether it can keep a secret.")
     if party not in ("first", "third"):
-        errors["party"] = "Choose whose site it is."
+        errors["party"] = _("Choose whose site it is.")
     scopes = [value for value in fields.getlist("scopes") if value in CHOSEN_SCOPES]
     if len(scopes) < len(fields.getlist("scopes")):
-        errors["scopes"] = "Choose among these."
+        errors["scopes"] = _("Choose among these.")
     redirect_uris = _addresses(fields, "redirect_uris", errors)
     if not redirect_uris and "redirect_uris" not in errors:
-        errors["redirect_uris"] = "Enter at least one address."
+        errors["redirect_uris"] = _("Enter at least one address.")
     after_logout = _addresses(fields, "post_logout_redirect_uris", errors)
     product_id = await _product(request, text(fields, "product"), errors)
     notice = _notice_address(text(fields, "backchannel_logout_uri"), errors)
@@ -194,7 +198,7 @@ def _addresses(fields: FormData, name: str, errors: dict[str, str]) -> tuple[str
     lines = [line.strip() for line in text(fields, name).splitlines()]
     found = tuple(dict.fromkeys(line for line in lines if line))
     if len(found) > MOST_ADDRESSES:
-        errors[name] = f"Enter up to {MOST_ADDRESSES} addresses."
+        errors[name] = _("Enter up to %(most_addresses)s addresses.", most_addresses=MOST_ADDRESSES)
     for address in found:
         if wrong := unfit(address):
             errors[name] = f"{address[:100]} {wrong}."
@@ -207,10 +211,12 @@ def _notice_address(address: str, errors: dict[str, str]) -> str:
         try:
             destination_of(address)
         except RefusedAddressError as refused:
-            errors["backchannel_logout_uri"] = f"This address can't be used: {refused}."
+            errors["backchannel_logout_uri"] = _(
+                "This address can't be used: %(refused)s.", refused=refused
+            )
         else:
             if wrong := unfit(address):
-                errors["backchannel_logout_uri"] = f"This address {wrong}."
+                errors["backchannel_logout_uri"] = _("This address %(wrong)s.", wrong=wrong)
     return address
 
 
@@ -219,5 +225,5 @@ async def _product(request: Request, product_id: str, errors: dict[str, str]) ->
         return None
     async with site_of(request).pool.acquire() as connection:
         if product_id not in {known for known, _ in await listing.names(connection)}:
-            errors["product"] = "This product doesn't exist any more. Choose another one."
+            errors["product"] = A_("This product doesn't exist any more. Choose another one.")
     return product_id

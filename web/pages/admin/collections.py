@@ -5,6 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from latchkey.languages import _
 from latchkey.store.access import collections
 from latchkey.store.access.complimentary import ComplimentaryGrant
 from latchkey.store.products import products
@@ -113,7 +114,7 @@ async def end(request: Request) -> Response:
         collection = await _collection(request)
         actor = request.state.user.id
         if not holder or not await collections.end(connection, collection.id, holder, actor=actor):
-            raise NotFoundError("This person doesn't have the collection.")
+            raise NotFoundError(_("This person doesn't have the collection."))
     return redirect(f"/admin/collections/{collection.id}?done=ended")
 
 
@@ -130,7 +131,7 @@ async def _collection(request: Request) -> collections.Collection:
     async with site_of(request).pool.acquire() as connection:
         collection = await collections.find(connection, request.path_params["id"])
     if collection is None:
-        raise NotFoundError("This collection doesn't exist.")
+        raise NotFoundError(_("This collection doesn't exist."))
     return collection
 
 

@@ -10,6 +10,7 @@ from latchkey import communities as apis
 from latchkey import discord, slack
 from latchkey.community_api import CommunityError, RoleChoice
 from latchkey.discord import Discord, Guild
+from latchkey.languages import A_, _
 from latchkey.rules.vocabulary import WebhookFormat
 from latchkey.store.communities import communities
 from latchkey.store.communities.communities import Community
@@ -68,7 +69,7 @@ async def create(request: Request) -> Response:
     """The form; posting it asks whose token it is, and connects the server or workspace."""
     kind = COMMUNITY_KINDS.get(request.path_params["kind"])
     if kind is None:
-        raise NotFoundError("There is no such kind of community.")
+        raise NotFoundError(_("There is no such kind of community."))
     if request.method == "GET":
         return _keys_page(request, kind, None, {})
     site = site_of(request)
@@ -145,8 +146,8 @@ def _gone(kind: WebhookFormat, role_id: str, known: set[str]) -> str | None:
     if not known or role_id in known:
         return None
     if kind is WebhookFormat.SLACK_CHANNELS:
-        return "the app isn't in this channel, or the channel is gone"
-    return "doesn't exist any more"
+        return _("the app isn't in this channel, or the channel is gone")
+    return _("doesn't exist any more")
 
 
 async def _look(
@@ -174,7 +175,7 @@ async def choose(request: Request) -> Response:
     _, guilds, problem = await _look(site, community)
     found = next((guild for guild in guilds if guild.id == chosen), None)
     if found is None:
-        return await _show(request, {"server": problem or "Choose from the list."})
+        return await _show(request, {"server": problem or A_("Choose from the list.")})
     async with site.changing() as connection:
         await communities.choose_space(connection, community.id, space_id=found.id, name=found.name)
     return redirect(f"/admin/communities/{community.id}?done=saved")
@@ -191,13 +192,13 @@ async def add_role(request: Request) -> Response:
         products = await listing.names(connection)
     errors: dict[str, str] = {}
     if product not in {id_ for id_, _ in products}:
-        errors["product"] = "Choose a product."
+        errors["product"] = A_("Choose a product.")
     offers, _, problem = await _look(site, community)
     offer = next((one for one in offers if one.id == chosen), None)
     if problem:
         errors["role"] = problem
     elif offer is None:
-        errors["role"] = "Choose from the list."
+        errors["role"] = A_("Choose from the list.")
     elif offer.problem:
         errors["role"] = f"{offer.name} {offer.problem}."
     if errors or offer is None:
@@ -299,7 +300,7 @@ async def remove(request: Request) -> Response:
 async def _requested(connection: Connection, request: Request) -> Community:
     found = await communities.find(connection, request.path_params["id"])
     if found is None:
-        raise NotFoundError("This community doesn't exist, or it has been removed.")
+        raise NotFoundError(_("This community doesn't exist, or it has been removed."))
     return found
 
 

@@ -7,6 +7,7 @@ from starlette.datastructures import FormData
 
 from latchkey.community_api import CommunityError
 from latchkey.discord import Discord
+from latchkey.languages import _
 from latchkey.rules.vocabulary import WebhookFormat
 from latchkey.slack import Slack
 from latchkey.store.communities.communities import Community
@@ -49,7 +50,10 @@ async def checked_keys(
     """The keys that were typed, for a community that is `known` or a new one; None and what is
     wrong by field if they don't work."""
     errors = {
-        name: f"Copy it from {COMMUNITY_WORDS[kind].console}: letters, digits, dots and dashes."
+        name: _(
+            "Copy it from %(console)s: letters, digits, dots and dashes.",
+            console=COMMUNITY_WORDS[kind].console,
+        )
         for name in ("token", "secret")
         if not _is_key(text(fields, name), longest=LONGEST_TOKEN)
     }
@@ -70,7 +74,7 @@ async def _discord(
     asked = Discord(site.outgoing, token)
     bot, guilds = await asked.whose_token(), await asked.guilds()
     if known and known.space_id and known.space_id not in {guild.id for guild in guilds}:
-        return None, {"token": f"This bot isn't on {known.name}. Invite it first."}
+        return None, {"token": _("This bot isn't on %(name)s. Invite it first.", name=known.name)}
     only = guilds[0] if len(guilds) == 1 else None
     keys = CommunityKeys(
         token,
@@ -88,19 +92,23 @@ async def _slack(
 ) -> tuple[CommunityKeys | None, dict[str, str]]:
     token, client, invite = (text(fields, name) for name in ("token", "client", "invite"))
     if "token" not in errors and not token.startswith("xoxb-"):
-        errors["token"] = (
-            "This isn't a bot token: it begins with xoxb-. Copy it from OAuth & Permissions, with"
-            " token rotation switched off."
+        errors["token"] = _(
+            "This isn't a bot token: it begins with xoxb-. Copy it from OAuth &"
+            " Permissions, with token rotation switched off."
         )
     if not _is_key(client, longest=LONGEST_CLIENT):
-        errors["client"] = "Copy it from Basic Information: digits with a dot between them."
+        errors["client"] = _("Copy it from Basic Information: digits with a dot between them.")
     if invite and not _is_invitation(invite):
-        errors["invite"] = "Copy it from Slack, or leave it empty. It begins with https://"
+        errors["invite"] = _("Copy it from Slack, or leave it empty. It begins with https://")
     if errors:
         return None, errors
     space = await Slack(site.outgoing, token).whose_token()
     if known and known.space_id != space.id:
-        return None, {"token": f"This app is in {space.name}, not in {known.name}."}
+        return None, {
+            "token": _(
+                "This app is in %(name)s, not in %(name2)s.", name=space.name, name2=known.name
+            )
+        }
     keys = CommunityKeys(
         token,
         text(fields, "secret"),

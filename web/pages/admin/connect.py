@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from latchkey.languages import A_, _
 from latchkey.outgoing_addresses import RefusedAddressError
 from latchkey.outgoing_http import Answer, NoAnswerError
 from latchkey.rules.forward_auth import origin_of, unfit_origin
@@ -55,45 +56,49 @@ KINDS = (
         "wordpress",
         "WordPress",
         Way.SIGN_IN,
-        "People sign in there, and a shortcode shows parts of a page to members alone.",
+        A_("People sign in there, and a shortcode shows parts of a page to members alone."),
     ),
     Kind(
         "discourse",
         "Discourse",
         Way.SIGN_IN,
-        "People sign in to the forum with their account here.",
+        A_("People sign in to the forum with their account here."),
         "/auth/oidc/callback",
     ),
     Kind(
         "apache",
         "Apache",
         Way.SIGN_IN,
-        "Opens a static site, or anything else behind Apache, to people with a product.",
+        A_("Opens a static site, or anything else behind Apache, to people with a product."),
         "/oidc/callback",
     ),
     Kind(
         "openid-connect",
-        "Anything with OpenID Connect",
+        A_("Anything with OpenID Connect"),
         Way.SIGN_IN,
-        "A course platform, a wiki, a shop: anything that offers “Sign in with OpenID Connect”.",
+        A_(
+            "A course platform, a wiki, a shop: anything that offers “Sign in with OpenID Connect”."
+        ),
     ),
-    Kind("nginx", "nginx", Way.PROXY, "It asks Latchkey before each request."),
-    Kind("caddy", "Caddy", Way.PROXY, "It asks Latchkey before each request."),
-    Kind("traefik", "Traefik", Way.PROXY, "It asks Latchkey before each request."),
-    Kind("haproxy", "HAProxy", Way.PROXY, "It asks Latchkey before each request."),
-    Kind("nextjs", "Next.js", Way.PROGRAM, "Your route handlers ask who has access."),
-    Kind("express", "Express", Way.PROGRAM, "Your routes ask who has access."),
-    Kind("fastapi", "FastAPI", Way.PROGRAM, "Your dependencies ask who has access."),
-    Kind("django", "Django", Way.PROGRAM, "Your views ask who has access."),
-    Kind("laravel", "Laravel", Way.PROGRAM, "Your middleware asks who has access."),
-    Kind("program", "Your own program", Way.PROGRAM, "In any language, with our JSON API."),
-    Kind("page", "An HTML page", Way.BUTTONS, "A button with the price. It needs no server."),
+    Kind("nginx", "nginx", Way.PROXY, A_("It asks Latchkey before each request.")),
+    Kind("caddy", "Caddy", Way.PROXY, A_("It asks Latchkey before each request.")),
+    Kind("traefik", "Traefik", Way.PROXY, A_("It asks Latchkey before each request.")),
+    Kind("haproxy", "HAProxy", Way.PROXY, A_("It asks Latchkey before each request.")),
+    Kind("nextjs", "Next.js", Way.PROGRAM, A_("Your route handlers ask who has access.")),
+    Kind("express", "Express", Way.PROGRAM, A_("Your routes ask who has access.")),
+    Kind("fastapi", "FastAPI", Way.PROGRAM, A_("Your dependencies ask who has access.")),
+    Kind("django", "Django", Way.PROGRAM, A_("Your views ask who has access.")),
+    Kind("laravel", "Laravel", Way.PROGRAM, A_("Your middleware asks who has access.")),
+    Kind("program", A_("Your own program"), Way.PROGRAM, A_("In any language, with our JSON API.")),
+    Kind(
+        "page", A_("An HTML page"), Way.BUTTONS, A_("A button with the price. It needs no server.")
+    ),
 )
 GROUPS = (
-    ("People sign in with their account here", Way.SIGN_IN),
-    ("A web server asks before each request", Way.PROXY),
-    ("Your program asks", Way.PROGRAM),
-    ("A page without a server", Way.BUTTONS),
+    (A_("People sign in with their account here"), Way.SIGN_IN),
+    (A_("A web server asks before each request"), Way.PROXY),
+    (A_("Your program asks"), Way.PROGRAM),
+    (A_("A page without a server"), Way.BUTTONS),
 )
 
 
@@ -135,21 +140,27 @@ async def steps(request: Request) -> Response:
     fields = await form(request) if request.method == "POST" else None
     kind = next((one for one in KINDS if one.slug == request.path_params["kind"]), None)
     if kind is None:
-        raise NotFoundError("There are no steps for this kind of site.")
+        raise NotFoundError(_("There are no steps for this kind of site."))
     if fields is None:
         address = request.query_params.get("address", "")
         wrong = unfit_origin(address) if address else None
         return await _page(
-            request, kind, address, problem=f"The address {wrong}." if wrong else None
+            request,
+            kind,
+            address,
+            problem=_("The address %(wrong)s.", wrong=wrong) if wrong else None,
         )
     address = text(fields, "address")
     if wrong := unfit_origin(address):
-        return await _page(request, kind, address, problem=f"The address {wrong}.")
+        return await _page(request, kind, address, problem=_("The address %(wrong)s.", wrong=wrong))
     await at_most_hourly(
         request,
         f"checks of sites {request.state.user.id}",
         most=CHECKS_PER_HOUR,
-        otherwise=f"You have checked {CHECKS_PER_HOUR} sites within the last hour. Wait an hour.",
+        otherwise=_(
+            "You have checked %(most)s sites within the last hour. Wait an hour.",
+            most=CHECKS_PER_HOUR,
+        ),
     )
     origin = origin_of(address)
     findings = await _check(site_of(request), kind, origin)
@@ -168,13 +179,13 @@ async def download(request: Request) -> Response:
     """A file of a web server's configuration, with the values of the page that leads here."""
     kind = request.path_params["kind"]
     if kind not in integration_files.CONFIGURATIONS:
-        raise NotFoundError("There is no such file.")
+        raise NotFoundError(A_("There is no such file."))
     async with site_of(request).pool.acquire() as connection:
         products = await listing.live_slugs(connection)
     own, _ = _own_values(request, products, request.query_params.get("address", ""))
     content = integration_files.configuration(kind, own).get(request.path_params["file"])
     if content is None:
-        raise NotFoundError("There is no such file.")
+        raise NotFoundError(A_("There is no such file."))
     return _attachment(request.path_params["file"], content, "text/plain")
 
 
@@ -196,7 +207,7 @@ def _own_values(
         if is_listener(asked.get(name, at[name])):
             at[name] = asked.get(name, at[name])
         else:
-            errors[name] = f"Enter a host and a port, such as {at[name]}."
+            errors[name] = _("Enter a host and a port, such as %(at)s.", at=at[name])
     own = OwnValues(
         origin=EXAMPLE if unfit_origin(address) else origin_of(address),
         host=urlsplit(site_of(request).public_url).netloc,
@@ -263,25 +274,39 @@ async def _reach(site: Site, origin: str) -> tuple[Answer | None, SiteFinding]:
     try:
         answer = await site.outgoing.get(f"{origin}/")
     except RefusedAddressError as error:
-        return None, SiteFinding(Tone.WARN, f"It can't be checked from here: {error}.")
+        return None, SiteFinding(
+            Tone.WARN, _("It can't be checked from here: %(error)s.", error=error)
+        )
     except NoAnswerError as error:
-        return None, SiteFinding(Tone.BAD, f"It can't be reached from here: {error}.")
+        return None, SiteFinding(
+            Tone.BAD, _("It can't be reached from here: %(error)s.", error=error)
+        )
     if answer.status >= 500:
-        return answer, SiteFinding(Tone.BAD, f"It answers with status {answer.status}.")
-    return answer, SiteFinding(Tone.GOOD, f"It answers with status {answer.status}.")
+        return answer, SiteFinding(
+            Tone.BAD, _("It answers with status %(status)s.", status=answer.status)
+        )
+    return answer, SiteFinding(
+        Tone.GOOD, _("It answers with status %(status)s.", status=answer.status)
+    )
 
 
 def signing_in(facts: ConnectionFacts) -> list[SiteFinding]:
     """Whether people sign in there by OpenID Connect."""
     if facts.client_id is None:
-        text = "No client has a redirect address there. Register one."
+        text = _("No client has a redirect address there. Register one.")
         return [SiteFinding(Tone.BAD, text, "/admin/clients/new")]
     client = f"/admin/clients/{facts.client_id}"
-    found = [SiteFinding(Tone.GOOD, f"The client “{facts.client_name}” belongs to it.", client)]
+    found = [
+        SiteFinding(
+            Tone.GOOD,
+            _("The client “%(client_name)s” belongs to it.", client_name=facts.client_name),
+            client,
+        )
+    ]
     if facts.signed_in_at is None:
-        text = "Nobody has signed in there yet. Try it yourself."
+        text = _("Nobody has signed in there yet. Try it yourself.")
         return [*found, SiteFinding(Tone.WARN, text, client)]
-    text = Markup("Somebody signed in there {}.").format(ago(facts.signed_in_at))
+    text = Markup(_("Somebody signed in there {}.")).format(ago(facts.signed_in_at))
     return [*found, SiteFinding(Tone.GOOD, text, client)]
 
 
@@ -289,43 +314,45 @@ def proxied(facts: ConnectionFacts, answer: Answer | None, *, origin: str) -> li
     """Whether a web server asks before it lets anybody in. One that does sends strangers to the
     beginning of the way in, at its own address."""
     if facts.protected_site_id is None:
-        text = "It isn't a protected site yet. Add it."
+        text = _("It isn't a protected site yet. Add it.")
         return [SiteFinding(Tone.BAD, text, "/admin/protected-sites/new")]
     page = f"/admin/protected-sites/{facts.protected_site_id}"
-    found = [SiteFinding(Tone.GOOD, "It is a protected site.", page)]
+    found = [SiteFinding(Tone.GOOD, _("It is a protected site."), page)]
     if answer is not None and answer.status < 400:
         if answer.location.startswith((f"{origin}{ENTER}?", f"{ENTER}?")):
-            text = "It sends visitors here to sign in."
+            text = _("It sends visitors here to sign in.")
             found.append(SiteFinding(Tone.GOOD, text))
         else:
-            text = "It lets in visitors who aren't signed in: its web server doesn't ask here."
+            text = _("It lets in visitors who aren't signed in: its web server doesn't ask here.")
             found.append(SiteFinding(Tone.BAD, text))
     if facts.entered_at is None:
-        text = "Nobody has entered within the last day. Try it yourself."
+        text = _("Nobody has entered within the last day. Try it yourself.")
         return [*found, SiteFinding(Tone.WARN, text)]
-    text = Markup("Somebody entered {}.").format(ago(facts.entered_at))
+    text = Markup(_("Somebody entered {}.")).format(ago(facts.entered_at))
     return [*found, SiteFinding(Tone.GOOD, text)]
 
 
 def asking(facts: ConnectionFacts) -> list[SiteFinding]:
     """Whether a program asks, and hears of changes."""
     if facts.token_used_at is None:
-        text = "No API token has been used yet. Make one, and have your program ask with it."
+        text = _("No API token has been used yet. Make one, and have your program ask with it.")
         found = [SiteFinding(Tone.BAD, text, "/admin/tokens")]
     else:
-        text = Markup("An API token was last used {}.").format(ago(facts.token_used_at))
+        text = Markup(_("An API token was last used {}.")).format(ago(facts.token_used_at))
         found = [SiteFinding(Tone.GOOD, text, "/admin/tokens")]
     if facts.endpoint_id is None:
-        text = "There's no webhook endpoint at this host. Without one, it has to ask each time."
+        text = _("There's no webhook endpoint at this host. Without one, it has to ask each time.")
         return [*found, SiteFinding(Tone.WARN, text, "/admin/webhooks/new")]
     page = f"/admin/webhooks/{facts.endpoint_id}"
     if facts.failing_since is not None:
-        text = Markup("Its webhook endpoint began to fail {}.").format(ago(facts.failing_since))
+        text = Markup(_("Its webhook endpoint began to fail {}.")).format(ago(facts.failing_since))
         return [*found, SiteFinding(Tone.BAD, text, page)]
     if facts.delivered_at is None:
-        text = "Its webhook endpoint hasn't received an event yet. Send a test event."
+        text = _("Its webhook endpoint hasn't received an event yet. Send a test event.")
         return [*found, SiteFinding(Tone.WARN, text, page)]
-    text = Markup("Its webhook endpoint last received an event {}.").format(ago(facts.delivered_at))
+    text = Markup(_("Its webhook endpoint last received an event {}.")).format(
+        ago(facts.delivered_at)
+    )
     return [*found, SiteFinding(Tone.GOOD, text, page)]
 
 
@@ -333,14 +360,14 @@ def embedding(answer: Answer | None, public_url: str, *, named: bool) -> list[Si
     """Whether a page may show buttons, and does."""
     settings = "/admin/settings/embed"
     if named:
-        found = [SiteFinding(Tone.GOOD, "Its pages may show buttons.", settings)]
+        found = [SiteFinding(Tone.GOOD, _("Its pages may show buttons."), settings)]
     else:
-        text = "Its pages can't show buttons yet. Add its origin under Settings, Buttons."
+        text = _("Its pages can't show buttons yet. Add its origin under Settings, Buttons.")
         found = [SiteFinding(Tone.BAD, text, settings)]
     if answer is not None and answer.accepted:
         if f"{public_url}/embed.js".encode() in answer.body:
-            found.append(SiteFinding(Tone.GOOD, "The script is on its home page."))
+            found.append(SiteFinding(Tone.GOOD, _("The script is on its home page.")))
         else:
-            text = "The script isn't near the top of its home page. It may be on another page."
+            text = _("The script isn't near the top of its home page. It may be on another page.")
             found.append(SiteFinding(Tone.WARN, text))
     return found

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey import dispatch
+from latchkey.languages import _
 from latchkey.rules import key_permissions
 from latchkey.rules.first_steps import FirstStep
 from latchkey.store import site_settings
@@ -57,12 +58,14 @@ async def connect(request: Request) -> Response:
     fields = await form(request)
     key, secret = text(fields, "key"), text(fields, "webhook_secret")
     if site.settings.stripe_secret_key is not None:
-        return await _page(request, error="The key is set by STRIPE_SECRET_KEY. Change it there.")
+        return await _page(
+            request, error=_("The key is set by STRIPE_SECRET_KEY. Change it there.")
+        )
     errors = {}
     if not key.startswith(("sk_", "rk_")) or len(key) > LONGEST_KEY or not key.isascii():
-        errors["key"] = "That isn't a secret key. Secret keys start with sk_ or rk_, not pk_."
+        errors["key"] = _("That isn't a secret key. Secret keys start with sk_ or rk_, not pk_.")
     if secret and (not secret.startswith("whsec_") or len(secret) > LONGEST_KEY):
-        errors["webhook_secret"] = "A signing secret starts with whsec_."
+        errors["webhook_secret"] = _("A signing secret starts with whsec_.")
     if not errors:
         doubts = await _doubts(site, key)
         if any(text(fields, name) != "yes" for name in doubts):
@@ -132,17 +135,19 @@ async def _doubts(site: Site, key: str) -> dict[str, str]:
     """What speaks against a key, by the field that has to be ticked to use it all the same."""
     found = {}
     if await _changes_mode(site, key):
-        found["other_mode"] = (
-            f"This is a {'live' if _is_live(key) else 'test'} key, but the site's products are"
-            " linked in the other mode. With it, events of that mode are refused, and access that"
-            " they would extend ends. Each mode needs a site with a database of its own."
+        found["other_mode"] = _(
+            "This is a %(mode)s key, but the site's products are linked in the other mode."
+            " With it, events of that mode are refused, and access that they would extend"
+            " ends. Each mode needs a site with a database of its own.",
+            mode=_("live") if _is_live(key) else _("test"),
         )
     if _is_live(key) and not site.public_url.startswith("https://"):
-        found["in_clear"] = (
-            f"This is a live key, but the site's address is {site.public_url}. Stripe sends live"
-            " events to https addresses only, so purchases would be noticed minutes later. Put a"
-            " proxy with TLS in front of the site, and set LATCHKEY_PUBLIC_URL to its https"
-            " address."
+        found["in_clear"] = _(
+            "This is a live key, but the site's address is %(public_url)s. Stripe sends"
+            " live events to https addresses only, so purchases would be noticed minutes"
+            " later. Put a proxy with TLS in front of the site, and set"
+            " LATCHKEY_PUBLIC_URL to its https address.",
+            public_url=site.public_url,
         )
     return found
 
@@ -160,7 +165,7 @@ async def _checked(request: Request) -> Response:
     try:
         await dispatch.check_connection(site.temporal)
     except (dispatch.TemporalUnavailableError, dispatch.WorkflowFailedError) as error:
-        return await _page(request, error=f"The check didn't finish: {error}")
+        return await _page(request, error=_("The check didn't finish: %(error)s", error=error))
     await site.keyring.reload()
     return redirect("/admin/connectors?done=checked")
 

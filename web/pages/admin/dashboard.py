@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey import go_live
+from latchkey.languages import _
 from latchkey.rules.go_live import done
 from latchkey.store.checks import dashboard
 from latchkey.store.checks.dashboard import Begun, Numbers, Rehearsed
@@ -130,41 +131,47 @@ async def _guide(request: Request, connection: Connection) -> dict[str, Any]:
 def _rehearsal(begun: Begun, tried: Rehearsed, sandbox: str) -> list[Step]:
     return [
         Step(
-            "Link a product",
-            "Create a product and link it to one of the sandbox's Stripe products. Its customers"
-            " are imported.",
+            _("Link a product"),
+            _(
+                "Create a product and link it to one of the sandbox's Stripe products. Its"
+                " customers are imported."
+            ),
             begun.linked,
             "/admin/products",
-            "Go to products",
+            _("Go to products"),
         ),
         Step(
-            "Buy it",
-            "Open a checkout on the sandbox's page and pay as anyone you like, with the card"
-            " 4242 4242 4242 4242. Then find them among the product's members.",
+            _("Buy it"),
+            _(
+                "Open a checkout on the sandbox's page and pay as anyone you like, with the"
+                " card 4242 4242 4242 4242. Then find them among the product's members."
+            ),
             begun.bought,
             f"{sandbox}/",
-            "Open the sandbox",
+            _("Open the sandbox"),
         ),
         Step(
-            "Cancel it",
-            "On the sandbox's page, cancel the subscription at the end of its period, as a customer"
-            " would in the portal. The member keeps access until then.",
+            _("Cancel it"),
+            _(
+                "On the sandbox's page, cancel the subscription at the end of its period, as"
+                " a customer would in the portal. The member keeps access until then."
+            ),
             tried.cancelled,
             f"{sandbox}/",
-            "Open the sandbox",
+            _("Open the sandbox"),
         ),
         Step(
-            "Move the clock",
-            "Move the sandbox's clock to just before the period ends. No need to wait a month.",
+            _("Move the clock"),
+            _("Move the sandbox's clock to just before the period ends. No need to wait a month."),
             tried.time_moved,
             f"{sandbox}/",
-            "Open the sandbox",
+            _("Open the sandbox"),
         ),
         Step(
-            "See access end",
-            "When the period ends, so does access, and the activity feed says why.",
+            _("See access end"),
+            _("When the period ends, so does access, and the activity feed says why."),
             tried.door_closed,
             "/admin/activity?type=access_ended",
-            "View activity",
+            _("View activity"),
         ),
     ]

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from latchkey.languages import _
 from latchkey.rules.vocabulary import ComparisonCause
 from latchkey.store.checks import reconciliations
 from latchkey.store.checks.reconciliations import Reconciliation
@@ -61,7 +62,7 @@ async def compare(request: Request) -> Response:
     product = text(fields, "product") or None
     async with site.changing() as connection:
         if product is not None and product not in dict(await listing.names(connection)):
-            raise NotFoundError("This product doesn't exist.")
+            raise NotFoundError(_("This product doesn't exist."))
         comparison = await reconciliations.request(
             connection,
             repair=False,
@@ -85,7 +86,7 @@ async def repair(request: Request) -> Response:
     everything = text(fields, "what") == "safe"
     ids = [id_ for value in fields.getlist("difference") if (id_ := number(str(value)))]
     if not everything and not ids:
-        return await _page(request, error="Select what to repair first.")
+        return await _page(request, error=_("Select what to repair first."))
     comparison = await _comparison(request)
     async with site.changing() as connection:
         try:
@@ -142,7 +143,7 @@ async def _comparison(request: Request) -> Reconciliation:
     async with site_of(request).pool.acquire() as connection:
         comparison = await reconciliations.find(connection, request.path_params["id"])
     if comparison is None:
-        raise NotFoundError("This comparison doesn't exist.")
+        raise NotFoundError(_("This comparison doesn't exist."))
     return comparison
 
 

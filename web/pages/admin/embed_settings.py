@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from latchkey.languages import _
 from latchkey.rules.forward_auth import origin_of, unfit_origin
 from latchkey.store import site_settings
 from latchkey.store.products import listing
@@ -33,7 +34,9 @@ async def settings(request: Request) -> Response:
             return await _page(request, given, f"“{line[:100]}” {wrong}.")
     origins = sorted({origin_of(line) for line in lines})
     if len(origins) > MOST_ORIGINS:
-        return await _page(request, given, f"List at most {MOST_ORIGINS} origins.")
+        return await _page(
+            request, given, _("List at most %(most_origins)s origins.", most_origins=MOST_ORIGINS)
+        )
     async with site.pool.acquire() as connection, connection.transaction():
         site.look = await site_settings.change(connection, embed_origins=origins)
     return redirect("/admin/settings/embed?done=saved")

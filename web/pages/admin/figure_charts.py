@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import quote
 
-from latchkey.rules import plurals
+from latchkey.languages import N_, _, listed, ngettext, written
 from latchkey.rules.figures import Interval, Movement, Period
 from latchkey.store.figures.behind import Kind, Level, Several
 from latchkey.store.figures.series import Figures, Point
@@ -75,8 +75,12 @@ class FigureCharts:
         now, amounts = self._now, self._amounts
         return ShownChart(
             "mrr",
-            "Monthly recurring revenue",
-            f"From {amounts(now.mrr_before)} to {amounts(now.mrr)} in this period.",
+            _("Monthly recurring revenue"),
+            _(
+                "From %(amounts)s to %(amounts2)s in this period.",
+                amounts=amounts(now.mrr_before),
+                amounts2=amounts(now.mrr),
+            ),
             charts.lines(
                 [Series("MRR", "main", [part.mrr for part in self._parts])],
                 labels=self._labels,
@@ -86,7 +90,7 @@ class FigureCharts:
             ),
             (
                 Column("MRR", lambda point: amounts(point.mrr), Level.SUBSCRIBERS),
-                Column("Subscribers", lambda point: f"{point.subscribers:,}", Level.SUBSCRIBERS),
+                Column(_("Subscribers"), lambda point: f"{point.subscribers:,}", Level.SUBSCRIBERS),
             ),
         )
 
@@ -94,8 +98,13 @@ class FigureCharts:
         before, now = self.figures.before, self._now
         return ShownChart(
             "members",
-            "Members",
-            f"From {before.members:,} to {plurals.counted(now.members, 'person', 'people')}.",
+            _("Members"),
+            ngettext(
+                "From %(before)s to %(count)s person.",
+                "From %(before)s to %(count)s people.",
+                now.members,
+                before=written(before.members),
+            ),
             charts.lines(
                 [Series("members", "main", [part.members for part in self._parts])],
                 labels=self._labels,
@@ -104,9 +113,9 @@ class FigureCharts:
                 tick=words.short,
             ),
             (
-                Column("Members", lambda point: f"{point.members:,}", Level.MEMBERS),
-                self._counted("Joined", Movement.JOINED),
-                self._counted("Left", Movement.LEFT),
+                Column(_("Members"), lambda point: f"{point.members:,}", Level.MEMBERS),
+                self._counted(_("Joined"), Movement.JOINED),
+                self._counted(_("Left"), Movement.LEFT),
             ),
         )
 
@@ -114,27 +123,30 @@ class FigureCharts:
         sums, amounts = self._sums, self._amounts
         return ShownChart(
             "movements",
-            "Where recurring revenue came from and went",
-            f"{amounts(sums.amount(Movement.NEW))} new,"
-            f" {amounts(sums.amount(Movement.CHURNED))} lost.",
+            _("Where recurring revenue came from and went"),
+            _(
+                "%(amounts)s new, %(amounts2)s lost.",
+                amounts=amounts(sums.amount(Movement.NEW)),
+                amounts2=amounts(sums.amount(Movement.CHURNED)),
+            ),
             self._bars(
                 [
-                    self._money("new", "new", Movement.NEW),
-                    self._money("came back", "back", Movement.REACTIVATED),
-                    self._money("pay more", "grew", Movement.EXPANDED),
-                    self._money("pay less", "less", Movement.CONTRACTED, sign=-1),
-                    self._money("lost", "lost", Movement.CHURNED, sign=-1),
+                    self._money(_("new"), "new", Movement.NEW),
+                    self._money(_("came back"), "back", Movement.REACTIVATED),
+                    self._money(_("pay more"), "grew", Movement.EXPANDED),
+                    self._money(_("pay less"), "less", Movement.CONTRACTED, sign=-1),
+                    self._money(_("lost"), "lost", Movement.CHURNED, sign=-1),
                 ],
                 Movement.NEW,
                 amounts,
                 self._short_amounts,
             ),
             (
-                self._paid("New", Movement.NEW),
-                self._paid("Came back", Movement.REACTIVATED),
-                self._paid("Pay more", Movement.EXPANDED),
-                self._paid("Pay less", Movement.CONTRACTED),
-                self._paid("Lost", Movement.CHURNED),
+                self._paid(_("New"), Movement.NEW),
+                self._paid(_("Came back"), Movement.REACTIVATED),
+                self._paid(_("Pay more"), Movement.EXPANDED),
+                self._paid(_("Pay less"), Movement.CONTRACTED),
+                self._paid(_("Lost"), Movement.CHURNED),
             ),
         )
 
@@ -142,23 +154,27 @@ class FigureCharts:
         sums = self._sums
         return ShownChart(
             "subscribers",
-            "New and lost subscribers",
-            f"{sums.of(Movement.NEW):,} new, {sums.of(Movement.REACTIVATED):,} came back,"
-            f" {sums.of(Movement.CHURNED):,} lost.",
+            _("New and lost subscribers"),
+            _(
+                "%(sums)s new, %(sums2)s came back, %(sums3)s lost.",
+                sums=written(sums.of(Movement.NEW)),
+                sums2=written(sums.of(Movement.REACTIVATED)),
+                sums3=written(sums.of(Movement.CHURNED)),
+            ),
             self._bars(
                 [
-                    self._people("new", "new", Movement.NEW),
-                    self._people("came back", "back", Movement.REACTIVATED),
-                    self._people("lost", "lost", Movement.CHURNED, sign=-1),
+                    self._people(_("new"), "new", Movement.NEW),
+                    self._people(_("came back"), "back", Movement.REACTIVATED),
+                    self._people(_("lost"), "lost", Movement.CHURNED, sign=-1),
                 ],
                 Movement.NEW,
                 _unsigned,
                 _short_unsigned,
             ),
             (
-                self._counted("New", Movement.NEW),
-                self._counted("Came back", Movement.REACTIVATED),
-                self._counted("Lost", Movement.CHURNED),
+                self._counted(_("New"), Movement.NEW),
+                self._counted(_("Came back"), Movement.REACTIVATED),
+                self._counted(_("Lost"), Movement.CHURNED),
             ),
         )
 
@@ -166,7 +182,7 @@ class FigureCharts:
         parts = self._parts
         return ShownChart(
             "churn",
-            "Churn",
+            _("Churn"),
             _lost(self._now),
             charts.lines(
                 [
@@ -179,9 +195,11 @@ class FigureCharts:
                 tick=words.rate,
             ),
             (
-                Column("Subscribers", lambda point: words.rate(point.churn_rate), Movement.CHURNED),
                 Column(
-                    "Revenue",
+                    _("Subscribers"), lambda point: words.rate(point.churn_rate), Movement.CHURNED
+                ),
+                Column(
+                    _("Revenue"),
                     lambda point: words.rate(point.revenue_churn_rate),
                     Several.REVENUE_LOST,
                 ),
@@ -192,25 +210,29 @@ class FigureCharts:
         sums = self._sums
         return ShownChart(
             "trials",
-            "Trials",
-            f"{sums.of(Movement.TRIAL_STARTED):,} began, {sums.of(Movement.TRIAL_CONVERTED):,} were"
-            f" paid for, {sums.of(Movement.TRIAL_LOST):,} ended unpaid. {self._now.trials:,} run"
-            " now.",
+            _("Trials"),
+            _(
+                "%(sums)s began, %(sums2)s were paid for, %(sums3)s ended unpaid. %(now)s run now.",
+                sums=written(sums.of(Movement.TRIAL_STARTED)),
+                sums2=written(sums.of(Movement.TRIAL_CONVERTED)),
+                sums3=written(sums.of(Movement.TRIAL_LOST)),
+                now=written(self._now.trials),
+            ),
             self._bars(
                 [
-                    self._people("paid for", "new", Movement.TRIAL_CONVERTED),
-                    self._people("ended unpaid", "lost", Movement.TRIAL_LOST, sign=-1),
+                    self._people(_("paid for"), "new", Movement.TRIAL_CONVERTED),
+                    self._people(_("ended unpaid"), "lost", Movement.TRIAL_LOST, sign=-1),
                 ],
                 Movement.TRIAL_CONVERTED,
                 _unsigned,
                 _short_unsigned,
             ),
             (
-                self._counted("Began", Movement.TRIAL_STARTED),
-                self._counted("Paid for", Movement.TRIAL_CONVERTED),
-                self._counted("Ended unpaid", Movement.TRIAL_LOST),
+                self._counted(_("Began"), Movement.TRIAL_STARTED),
+                self._counted(_("Paid for"), Movement.TRIAL_CONVERTED),
+                self._counted(_("Ended unpaid"), Movement.TRIAL_LOST),
                 Column(
-                    "Share paid for",
+                    _("Share paid for"),
                     lambda point: words.rate(point.conversion_rate),
                     Movement.TRIAL_CONVERTED,
                 ),
@@ -221,16 +243,20 @@ class FigureCharts:
         sums, amounts = self._sums, self._amounts
         return ShownChart(
             "sales",
-            "One-time revenue",
-            f"{amounts(sums.amount(Movement.SOLD))} from"
-            f" {plurals.counted(sums.of(Movement.SOLD), 'purchase')}, less what was refunded.",
+            _("One-time revenue"),
+            ngettext(
+                "%(amount)s from %(count)s purchase, less what was refunded.",
+                "%(amount)s from %(count)s purchases, less what was refunded.",
+                sums.of(Movement.SOLD),
+                amount=amounts(sums.amount(Movement.SOLD)),
+            ),
             self._bars(
-                [self._money("revenue", "main", Movement.SOLD)],
+                [self._money(_("revenue"), "main", Movement.SOLD)],
                 Movement.SOLD,
                 amounts,
                 self._short_amounts,
             ),
-            (self._paid("Revenue", Movement.SOLD), self._counted("Purchases", Movement.SOLD)),
+            (self._paid(_("Revenue"), Movement.SOLD), self._counted(_("Purchases"), Movement.SOLD)),
         )
 
     def _bars(
@@ -258,7 +284,7 @@ class FigureCharts:
         return Series(name, tone, values, self._addresses(kind))
 
     def _counted(self, name: str, kind: Movement) -> Column:
-        return Column(name, lambda point: f"{point.sums.of(kind):,}", kind)
+        return Column(name, lambda point: written(point.sums.of(kind)), kind)
 
     def _paid(self, name: str, kind: Movement) -> Column:
         return Column(name, lambda point: self._amounts(point.sums.amount(kind)), kind)
@@ -272,7 +298,7 @@ class FigureCharts:
 
 
 def _whole(value: float) -> str:
-    return f"{int(value):,}"
+    return written(int(value))
 
 
 def _unsigned(value: float) -> str:
@@ -286,11 +312,13 @@ def _short_unsigned(value: float) -> str:
 def _lost(now: Point) -> str:
     """What was lost, as far as there was something to lose."""
     parts = [
-        f"{words.rate(rate)} of {name}"
-        for rate, name in (
-            (now.churn_rate, "subscribers"),
-            (now.revenue_churn_rate, "the recurring revenue at the start"),
+        _(said, rate=words.rate(rate))
+        for rate, said in (
+            (now.churn_rate, N_("%(rate)s of subscribers")),
+            (now.revenue_churn_rate, N_("%(rate)s of the recurring revenue at the start")),
         )
         if rate is not None
     ]
-    return f"Lost in this period: {' and '.join(parts) or 'nothing'}."
+    if not parts:
+        return _("Lost in this period: nothing.")
+    return _("Lost in this period: %(parts)s.", parts=listed(parts))

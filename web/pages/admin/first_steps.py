@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey import dispatch, go_live
+from latchkey.languages import _
 from latchkey.rules import first_steps as rules
 from latchkey.rules.first_steps import FirstStep
 from latchkey.rules.go_live import GoLiveFacts
@@ -95,14 +96,19 @@ async def try_webhook(request: Request) -> Response:
         request,
         "webhook trials",
         most=TRIALS_PER_HOUR,
-        otherwise=f"{TRIALS_PER_HOUR} test events were sent within the last hour. Wait an hour, or"
-        " look under Health whether events arrive.",
+        otherwise=_(
+            "%(most)s test events were sent within the last hour. Wait an hour, or look under"
+            " Health whether events arrive.",
+            most=TRIALS_PER_HOUR,
+        ),
     )
     site = site_of(request)
     try:
         outcome = await webhook_trial.run(site)
     except (dispatch.TemporalUnavailableError, dispatch.WorkflowFailedError) as error:
-        return await _page(request, FirstStep.WEBHOOK, problem=f"No test event was sent: {error}.")
+        return await _page(
+            request, FirstStep.WEBHOOK, problem=_("No test event was sent: %(error)s.", error=error)
+        )
     if outcome is TrialOutcome.ARRIVED:
         return redirect(f"{HERE}?step={FirstStep.WEBHOOK}&done=event-arrived")
     return await _page(request, FirstStep.WEBHOOK, problem=_said(outcome, site))
@@ -112,18 +118,25 @@ def _said(outcome: TrialOutcome, site: Site) -> str:
     """What to do about a trial that failed."""
     match outcome:
         case TrialOutcome.REFUSED:
-            return "The key may not write products, so no test event was sent. See Connectors."
+            return _("The key may not write products, so no test event was sent. See Connectors.")
         case TrialOutcome.COPY:
-            return "This site is a copy, so it writes nothing to Stripe."
-    silent = "Stripe made the change, but no event arrived within 10 seconds."
+            return _("This site is a copy, so it writes nothing to Stripe.")
+    silent = _("Stripe made the change, but no event arrived within 10 seconds.")
     url = site.public_url
     if is_local(url):
-        return (
-            f"{silent} Stripe can't reach {url}, which is only known on your machine: have the"
-            f" Stripe CLI forward events (stripe listen --forward-to {url}/webhooks/stripe), and"
-            " enter the secret that it prints under Connectors."
+        return _(
+            "%(silent)s Stripe can't reach %(url)s, which is only known on your machine:"
+            " have the Stripe CLI forward events (stripe listen --forward-to"
+            " %(url)s/webhooks/stripe), and enter the secret that it prints under"
+            " Connectors.",
+            silent=silent,
+            url=url,
         )
-    return f"{silent} Most often, {url} can't be reached from outside, or leads somewhere else."
+    return _(
+        "%(silent)s Most often, %(url)s can't be reached from outside, or leads somewhere else.",
+        silent=silent,
+        url=url,
+    )
 
 
 async def read(connection: Connection, site: Site) -> Steps:
@@ -175,30 +188,39 @@ def steps_of(facts: GoLiveFacts, product: FirstProduct | None) -> Steps:
     taken = rules.done(facts)
     words: Mapping[FirstStep, tuple[str, str, str, str]] = {
         FirstStep.MAIL: (
-            "Set up email",
-            "Members sign in by email. Enter your provider's mail server: it is tested with an"
-            " email to you.",
+            _("Set up email"),
+            _(
+                "Members sign in by email. Enter your provider's mail server: it is tested"
+                " with an email to you."
+            ),
             "/admin/mails/server",
-            "Set up the mail server",
+            _("Set up the mail server"),
         ),
         FirstStep.STRIPE: (
-            "Connect Stripe",
-            f"Of the permissions that the key needs, {facts.missing} are missing."
+            _("Connect Stripe"),
+            _(
+                "Of the permissions that the key needs, %(missing)s are missing.",
+                missing=facts.missing,
+            )
             if facts.connected and facts.missing
-            else "A button opens Stripe's page for a restricted key with the permissions chosen;"
-            " each is checked. Begin with a test key: with it, nobody pays.",
+            else _(
+                "A button opens Stripe's page for a restricted key with the permissions"
+                " chosen; each is checked. Begin with a test key: with it, nobody pays."
+            ),
             "/admin/connectors",
-            "Connect Stripe",
+            _("Connect Stripe"),
         ),
         FirstStep.WEBHOOK: _webhook(facts),
         FirstStep.PRODUCT: _product(product),
         FirstStep.PURCHASE: _purchase(facts, product),
         FirstStep.GO_LIVE: (
-            "Go live",
-            "A checklist of what members rely on: https, backups, second factors, the portal's"
-            " links, a live key.",
+            _("Go live"),
+            _(
+                "A checklist of what members rely on: https, backups, second factors, the"
+                " portal's links, a live key."
+            ),
             "/admin/go-live",
-            "Go-live checklist",
+            _("Go-live checklist"),
         ),
     }
     return Steps(
@@ -211,54 +233,64 @@ def steps_of(facts: GoLiveFacts, product: FirstProduct | None) -> Steps:
 
 def _webhook(facts: GoLiveFacts) -> tuple[str, str, str, str]:
     if not facts.connected:
-        said = "Once Stripe is connected, a test event shows whether its events arrive here."
+        said = _("Once Stripe is connected, a test event shows whether its events arrive here.")
     elif facts.endpoint_problems:
-        said = (
+        said = _(
             "The webhook endpoint needs attention, so purchases and cancellations are noticed late."
         )
     else:
-        said = (
-            "Stripe reports purchases and cancellations as events. The test creates a product in"
-            " Stripe, archived and without a price, deletes it again, and waits for the event."
+        said = _(
+            "Stripe reports purchases and cancellations as events. The test creates a"
+            " product in Stripe, archived and without a price, deletes it again, and"
+            " waits for the event."
         )
     address = "/admin/health" if facts.connected else "/admin/connectors"
-    return "Receive an event", said, address, "Health" if facts.connected else "Connect Stripe"
+    return (
+        _("Receive an event"),
+        said,
+        address,
+        _("Health") if facts.connected else _("Connect Stripe"),
+    )
 
 
 def _product(product: FirstProduct | None) -> tuple[str, str, str, str]:
-    title = "Link your first product"
+    title = _("Link your first product")
     if product is None:
-        said = (
-            "Create what your members get access to: a course, a community, a download. Then link"
-            " it to a Stripe product, or have one created."
+        said = _(
+            "Create what your members get access to: a course, a community, a download."
+            " Then link it to a Stripe product, or have one created."
         )
-        return title, said, "/admin/products/new", "Create a product"
-    said = (
-        f"Whoever has bought the Stripe product gets access to {product.name}. A preview shows who"
-        " before anything happens."
+        return title, said, "/admin/products/new", _("Create a product")
+    said = _(
+        "Whoever has bought the Stripe product gets access to %(name)s. A preview"
+        " shows who before anything happens.",
+        name=product.name,
     )
-    return title, said, f"/admin/products/{product.id}", "Link to Stripe"
+    return title, said, f"/admin/products/{product.id}", _("Link to Stripe")
 
 
 def _purchase(facts: GoLiveFacts, product: FirstProduct | None) -> tuple[str, str, str, str]:
-    title = "See it as a buyer"
+    title = _("See it as a buyer")
     pay = (
-        "You pay for real with a live key: refund it in Stripe afterwards."
+        _("You pay for real with a live key: refund it in Stripe afterwards.")
         if facts.livemode
-        else "Pay with the card 4242 4242 4242 4242, any date to come and any code."
+        else _("Pay with the card 4242 4242 4242 4242, any date to come and any code.")
     )
     if product is None or not product.linked:
-        said = f"Buy your first product once, as a member will. {pay}"
-        return title, said, "/admin/products", "Products"
+        said = _("Buy your first product once, as a member will. %(pay)s", pay=pay)
+        return title, said, "/admin/products", _("Products")
     here = f"/admin/products/{product.id}"
     if not product.sold:
-        said = "Choose at which price it is sold here. A payment link of Stripe's will do, too."
-        return title, said, f"{here}/checkout", "Choose how it's sold"
+        said = _("Choose at which price it is sold here. A payment link of Stripe's will do, too.")
+        return title, said, f"{here}/checkout", _("Choose how it's sold")
     if not product.live:
-        said = "Only your team sees it so far. Set its status to Live, and buyers find it."
-        return title, said, here, "Open the product"
-    said = f"Open its address in a private window, and buy it with another email address. {pay}"
-    return title, said, f"/buy/{product.slug}", "Open the buyer's address"
+        said = _("Only your team sees it so far. Set its status to Live, and buyers find it.")
+        return title, said, here, _("Open the product")
+    said = _(
+        "Open its address in a private window, and buy it with another email address. %(pay)s",
+        pay=pay,
+    )
+    return title, said, f"/buy/{product.slug}", _("Open the buyer's address")
 
 
 async def _page(

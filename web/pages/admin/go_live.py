@@ -8,8 +8,8 @@ from starlette.routing import Route
 
 from latchkey import go_live as gathered
 from latchkey import public_address
+from latchkey.languages import _, ngettext
 from latchkey.rules.go_live import CLOCK_TOLERANCE, CONFIRMED, GoLiveFacts, GoLiveStep, done
-from latchkey.rules.plurals import counted
 from latchkey.rules.public_address import sentence
 from latchkey.settings import Settings
 from latchkey.store.checks import go_live
@@ -74,8 +74,10 @@ async def look(request: Request) -> Response:
         request,
         "looks at the address",
         most=LOOKS_PER_HOUR,
-        otherwise=f"The address was looked at {LOOKS_PER_HOUR} times within the last hour. Wait an"
-        " hour.",
+        otherwise=_(
+            "The address was looked at %(most)s times within the last hour. Wait an hour.",
+            most=LOOKS_PER_HOUR,
+        ),
     )
     site = site_of(request)
     await public_address.look_and_note(site.pool, site.settings)
@@ -89,7 +91,7 @@ async def confirm(request: Request) -> Response:
     await form(request)
     step = request.path_params["step"]
     if step not in CONFIRMED:
-        raise NotFoundError("This step doesn't exist, or ticks itself off.")
+        raise NotFoundError(_("This step doesn't exist, or ticks itself off."))
     async with site_of(request).pool.acquire() as connection, connection.transaction():
         await go_live.confirm(connection, GoLiveStep(step))
     return redirect("/admin/go-live?done=saved")
@@ -112,50 +114,69 @@ def _words(step: GoLiveStep, facts: GoLiveFacts, settings: Settings) -> tuple[st
 def _of_server(facts: GoLiveFacts, settings: Settings) -> dict[GoLiveStep, tuple[str, ...]]:
     return {
         GoLiveStep.HTTPS: (
-            "The site is reached by https",
-            f"Its address is {settings.public_url}. Put a proxy with TLS in front of it, and set"
-            " LATCHKEY_PUBLIC_URL to the https address."
+            _("The site is reached by https"),
+            _(
+                "Its address is %(public_url)s. Put a proxy with TLS in front of it, and set"
+                " LATCHKEY_PUBLIC_URL to the https address.",
+                public_url=settings.public_url,
+            )
             if not facts.https
-            else f"Its address is {settings.public_url}.",
+            else _("Its address is %(public_url)s.", public_url=settings.public_url),
         ),
-        GoLiveStep.ADDRESS: ("Its address leads here", _address(facts, settings)),
+        GoLiveStep.ADDRESS: (_("Its address leads here"), _address(facts, settings)),
         GoLiveStep.MAIL: (
-            "Emails are sent",
-            "The mail server accepts emails."
+            _("Emails are sent"),
+            _("The mail server accepts emails.")
             if facts.mail_tested
-            else "Set the mail server up and send a test email. Members sign in by email.",
+            else _("Set the mail server up and send a test email. Members sign in by email."),
             "/admin/mails/server",
-            "Mail server",
+            _("Mail server"),
         ),
         GoLiveStep.FACTORS: (
-            "Everyone on the team has a second factor",
-            f"{counted(facts.without_factor, 'person has', 'people have')} none. An authenticator"
-            " app or a passkey takes a minute to set up in one's own account."
+            _("Everyone on the team has a second factor"),
+            ngettext(
+                "%(count)s person has none. An authenticator app or a passkey takes a minute"
+                " to set up in one's own account.",
+                "%(count)s people have none. An authenticator app or a passkey takes a minute"
+                " to set up in one's own account.",
+                facts.without_factor,
+            )
             if facts.without_factor
-            else "Whoever learns a password can't do anything with it alone.",
+            else _("Whoever learns a password can't do anything with it alone."),
             "/admin/settings/team/second-factor",
-            "Second factors",
+            _("Second factors"),
         ),
         GoLiveStep.SECRET: (
-            "LATCHKEY_SECRET is kept in a second place",
-            "Without it, a backup opens neither the Stripe key nor the team's authenticator apps."
-            " Keep a copy in a password manager. What “latchkey up” made is in the"
-            " file “secret” of its data folder.",
+            _("LATCHKEY_SECRET is kept in a second place"),
+            _(
+                "Without it, a backup opens neither the Stripe key nor the team's"
+                " authenticator apps. Keep a copy in a password manager. What “latchkey up”"
+                " made is in the file “secret” of its data folder."
+            ),
         ),
         GoLiveStep.BACKUP: (
-            "The database is backed up",
-            "The last backup is recent, or other means make them."
+            _("The database is backed up"),
+            _("The last backup is recent, or other means make them.")
             if facts.backed_up
-            else f"Run “latchkey backup” every night: the last one should be no older than"
-            f" {counted(settings.backup_hours, 'hour')}. If other means back the database up, set"
-            " LATCHKEY_BACKUP_HOURS to 0.",
+            else ngettext(
+                "Run “latchkey backup” every night: the last one should be no older than"
+                " %(count)s hour. If other means back the database up, set"
+                " LATCHKEY_BACKUP_HOURS to 0.",
+                "Run “latchkey backup” every night: the last one should be no older than"
+                " %(count)s hours. If other means back the database up, set"
+                " LATCHKEY_BACKUP_HOURS to 0.",
+                settings.backup_hours,
+            ),
         ),
         GoLiveStep.CLOCK: (
-            "The clock is right",
-            f"It is off by {facts.clock_off.total_seconds():.0f} seconds, compared with the"
-            " database or Stripe. Switch on NTP on this machine and the database's."
+            _("The clock is right"),
+            _(
+                "It is off by %(seconds)s seconds, compared with the database or Stripe. Switch on"
+                " NTP on this machine and the database's.",
+                seconds=f"{facts.clock_off.total_seconds():.0f}",
+            )
             if facts.clock_off > CLOCK_TOLERANCE
-            else "It agrees with the database and Stripe.",
+            else _("It agrees with the database and Stripe."),
         ),
     }
 
@@ -163,69 +184,83 @@ def _of_server(facts: GoLiveFacts, settings: Settings) -> dict[GoLiveStep, tuple
 def _address(facts: GoLiveFacts, settings: Settings) -> str:
     url = settings.public_url
     if facts.address is not None:
-        local = " Only your machine or its network knows it." if settings.is_local else ""
+        local = " " + _("Only your machine or its network knows it.") if settings.is_local else ""
         return f"{sentence(facts.address, url)}{local}"
-    return f"The site can look by itself what answers at {url}, and what is in the way."
+    return _(
+        "The site can look by itself what answers at %(url)s, and what is in the way.", url=url
+    )
 
 
 def _of_stripe(facts: GoLiveFacts, settings: Settings) -> dict[GoLiveStep, tuple[str, ...]]:
     return {
         GoLiveStep.KEY: (
-            "Stripe is connected",
-            "The key has every permission."
+            _("Stripe is connected"),
+            _("The key has every permission.")
             if facts.connected and not facts.missing
-            else f"The key lacks {counted(facts.missing, 'permission')}."
+            else ngettext(
+                "The key lacks %(count)s permission.",
+                "The key lacks %(count)s permissions.",
+                facts.missing,
+            )
             if facts.connected
-            else "Create a restricted key in Stripe, and enter it.",
+            else _("Create a restricted key in Stripe, and enter it."),
             "/admin/connectors",
-            "Connectors",
+            _("Connectors"),
         ),
         GoLiveStep.WEBHOOK: (
-            "Stripe's events arrive",
-            "The webhook endpoint sends what is needed, and an event has arrived."
+            _("Stripe's events arrive"),
+            _("The webhook endpoint sends what is needed, and an event has arrived.")
             if facts.endpoint_problems == 0 and facts.heard
-            else "The webhook endpoint needs attention."
+            else _("The webhook endpoint needs attention.")
             if facts.endpoint_problems
-            else "None has arrived since Stripe was connected. Any change will do: edit a product's"
-            " description in Stripe.",
+            else _(
+                "None has arrived since Stripe was connected. Any change will do: edit a"
+                " product's description in Stripe."
+            ),
             "/admin/health",
-            "Health",
+            _("Health"),
         ),
         GoLiveStep.PORTAL: (
-            "The customer portal has its links",
-            "It is switched off, or links to your privacy policy and terms."
+            _("The customer portal has its links"),
+            _("It is switched off, or links to your privacy policy and terms.")
             if facts.portal_linked
-            else "Enter the addresses of your privacy policy and terms of service, which Stripe's"
-            " portal shows, or switch the portal off.",
+            else _(
+                "Enter the addresses of your privacy policy and terms of service, which"
+                " Stripe's portal shows, or switch the portal off."
+            ),
             "/admin/connectors#portal",
-            "Customer portal",
+            _("Customer portal"),
         ),
         GoLiveStep.PRODUCT: (
-            "A product is linked to Stripe",
-            "Whoever buys it in Stripe gets access."
+            _("A product is linked to Stripe"),
+            _("Whoever buys it in Stripe gets access.")
             if facts.linked
-            else "A preview shows who gets access before anything happens.",
+            else _("A preview shows who gets access before anything happens."),
             "/admin/products",
-            "Products",
+            _("Products"),
         ),
         GoLiveStep.PURCHASE: (
-            "A purchase has come through",
-            "The activity feed has it."
+            _("A purchase has come through"),
+            _("The activity feed has it.")
             if facts.bought
-            else "Buy the linked product once: in test mode with the card 4242 4242 4242 4242, in"
-            " live mode for real, and refund it.",
+            else _(
+                "Buy the linked product once: in test mode with the card 4242 4242 4242 4242,"
+                " in live mode for real, and refund it."
+            ),
             "/admin/activity",
-            "Activity",
+            _("Activity"),
         ),
         GoLiveStep.MODE: (
-            "The key is a live one",
-            "Real purchases count."
+            _("The key is a live one"),
+            _("Real purchases count.")
             if facts.livemode
-            else "The sandbox stands in for Stripe. Under Connectors you leave it."
+            else _("The sandbox stands in for Stripe. Under Connectors you leave it.")
             if settings.sandbox_url
-            else "This site is connected in test mode. Live mode needs a site with a database of"
-            " its own: docs/stripe.md says why.",
+            else _(
+                "This site is connected in test mode. Live mode needs a site with a database"
+                " of its own: docs/stripe.md says why."
+            ),
             "/admin/connectors",
-            "Connectors",
+            _("Connectors"),
         ),
     }

@@ -7,6 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey import dispatch
+from latchkey.languages import _
 from latchkey.rules.routing import HANDLED_EVENTS
 from latchkey.store.checks import health, processes
 from latchkey.store.checks.findings import endpoint_problems
@@ -41,7 +42,7 @@ async def repair(request: Request) -> Response:
     try:
         await dispatch.check_connection(site.temporal)
     except (dispatch.TemporalUnavailableError, dispatch.WorkflowFailedError) as error:
-        return await _page(request, error=f"The check didn't finish: {error}")
+        return await _page(request, error=_("The check didn't finish: %(error)s", error=error))
     await site.keyring.reload()
     site.bell.forget()
     return redirect("/admin/health?done=checked")

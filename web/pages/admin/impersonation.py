@@ -5,6 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey import signin_links
+from latchkey.languages import A_, _
 from latchkey.store.users import impersonation, signin
 from web.pages.admin.lookup import person_of
 from web.pages.guard import admin_page, form, redirect, signed_in_page, text
@@ -12,11 +13,11 @@ from web.pages.render import page
 from web.security import session_token
 from web.site import site_of
 
-_NOT_THEM = (
-    "Only admins can view the site as another user, and only as a member: not as someone on the"
-    " team, and not as an erased user."
+_NOT_THEM = A_(
+    "Only admins can view the site as another user, and only as a member: not as"
+    " someone on the team, and not as an erased user."
 )
-_START_AGAIN = "Start again from the user's page. Each time is recorded in the activity feed."
+_START_AGAIN = A_("Start again from the user's page. Each time is recorded in the activity feed.")
 
 
 def routes() -> list[Route]:
@@ -45,7 +46,11 @@ async def start(request: Request) -> Response:
         except signin_links.LinkRefusedError as refused:
             return _refused(request, person.id, f"{refused} {_START_AGAIN}")
         if not await signin.use_link(connection, nonce):
-            return _refused(request, person.id, f"This form has already been used. {_START_AGAIN}")
+            return _refused(
+                request,
+                person.id,
+                _("This form has already been used. %(start_again)s", start_again=_START_AGAIN),
+            )
         token = session_token(request)
         started = await impersonation.start(connection, token, user_id=person.id, actor=actor.id)
     return redirect("/library") if started else _refused(request, person.id, _NOT_THEM)
@@ -64,7 +69,7 @@ def _refused(request: Request, user_id: int, reason: str) -> Response:
         request,
         "message.html",
         403,
-        heading="You're still signed in as yourself",
+        heading=_("You're still signed in as yourself"),
         text=reason,
         back=f"/admin/users/{user_id}",
     )

@@ -5,6 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from latchkey.languages import _
 from latchkey.rules.routing import HANDLED_EVENTS
 from latchkey.store.stripe import inbox
 from web.pages.errors import NotFoundError
@@ -62,7 +63,7 @@ async def resend(request: Request) -> Response:
     site = site_of(request)
     async with site.pool.acquire() as connection, connection.transaction():
         if await inbox.resend(connection, request.path_params["id"]) is None:
-            raise NotFoundError("This event doesn't exist.")
+            raise NotFoundError(_("This event doesn't exist."))
     site.arrived.set()
     return redirect(f"/admin/inbox/{request.path_params['id']}?done=resent")
 
@@ -82,14 +83,16 @@ async def resend_failed(request: Request) -> Response:
 async def ignore(request: Request) -> Response:
     reason = text(await form(request), "reason")
     if not 1 <= len(reason) <= LONGEST_REASON:
-        wrong = f"Enter a reason of up to {LONGEST_REASON} characters."
+        wrong = _(
+            "Enter a reason of up to %(longest_reason)s characters.", longest_reason=LONGEST_REASON
+        )
         return await _page(request, errors={"reason": wrong})
     async with site_of(request).pool.acquire() as connection, connection.transaction():
         event = await inbox.ignore(
             connection, request.path_params["id"], reason=reason, actor=request.state.user.id
         )
     if event is None:
-        return await _page(request, error="Only failed events can be ignored.")
+        return await _page(request, error=_("Only failed events can be ignored."))
     return redirect(f"/admin/inbox/{event.id}?done=ignored")
 
 
@@ -99,7 +102,7 @@ async def _page(
     async with site_of(request).pool.acquire() as connection:
         found = await inbox.find(connection, request.path_params["id"])
     if found is None:
-        raise NotFoundError("This event doesn't exist.")
+        raise NotFoundError(_("This event doesn't exist."))
     event, body = found
     return page(
         request,

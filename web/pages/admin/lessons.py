@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from latchkey.languages import _
 from latchkey.rules.lessons import MOST_DAYS
 from latchkey.store.pool import Connection
 from latchkey.store.products import lesson_files, lessons
@@ -35,7 +36,12 @@ _LESSON_ID = re.compile(r"les_[0-9a-f]{16}")
 def _days(value: object) -> object:
     days = number(value.strip(), digits=9) if isinstance(value, str) else None
     if days is None or days > MOST_DAYS:
-        raise ValueError(f"must be a whole number of days, from 0 to {MOST_DAYS}")
+        raise ValueError(
+            _(
+                "This must be a whole number of days, from 0 to %(most_days)s.",
+                most_days=MOST_DAYS,
+            )
+        )
     return days
 
 
@@ -99,7 +105,7 @@ async def new(request: Request) -> Response:
         except lessons.TooManyLessonsError as error:
             return _form_page(request, product, values, {"form": str(error)}, lesson_id=lesson_id)
     if made is None:
-        raise NotFoundError("This lesson belongs to another product.")
+        raise NotFoundError(_("This lesson belongs to another product."))
     return redirect(f"/admin/products/{product.id}/lessons?done=saved")
 
 
@@ -121,7 +127,7 @@ async def edit(request: Request) -> Response:
         return await _edit_page(request, product, lesson, values, errors_of(error))
     async with site_of(request).pool.acquire() as connection, connection.transaction():
         if await lessons.update(connection, product.id, lesson.id, checked) is None:
-            raise NotFoundError("This lesson doesn't exist.")
+            raise NotFoundError(_("This lesson doesn't exist."))
     return redirect(f"/admin/products/{product.id}/lessons/{lesson.id}?done=saved")
 
 
@@ -153,7 +159,7 @@ async def upload(request: Request) -> Response:
     most = site_of(request).settings.file_mib * bodies.MIB
     fields = await form(request, files=1, most=most + bodies.MIB)
     chosen = fields.get("file")
-    problem = "Choose a file."
+    problem = _("Choose a file.")
     async with site_of(request).pool.acquire() as connection:
         product, lesson = await _lesson_of(request, connection)
     if isinstance(chosen, UploadFile) and chosen.filename:
@@ -178,7 +184,7 @@ async def remove(request: Request) -> Response:
         product, lesson = await _lesson_of(request, connection)
         file = await lesson_files.find(connection, lesson.id, request.path_params["file"])
         if file is None:
-            raise NotFoundError("This file doesn't exist.")
+            raise NotFoundError(_("This file doesn't exist."))
         if fields is None:
             return page(
                 request,
@@ -211,7 +217,7 @@ async def _lesson_of(request: Request, connection: Connection) -> tuple[Product,
     product = await product_of(request, connection)
     lesson = await lessons.find(connection, product.id, request.path_params["lesson"])
     if lesson is None:
-        raise NotFoundError("This lesson doesn't exist.")
+        raise NotFoundError(_("This lesson doesn't exist."))
     return product, lesson
 
 

@@ -2,6 +2,7 @@
 
 from starlette.requests import Request
 
+from latchkey.languages import _
 from latchkey.store.pool import Connection
 from latchkey.store.products import products
 from latchkey.store.users import users
@@ -13,7 +14,7 @@ async def product_of(request: Request, connection: Connection) -> products.Produ
     """The product that the URL names. Raises `NotFoundError`."""
     product = await products.find(connection, request.path_params["id"])
     if product is None:
-        raise NotFoundError("This product doesn't exist.")
+        raise NotFoundError(_("This product doesn't exist."))
     return product
 
 
@@ -22,5 +23,5 @@ async def person_of(request: Request, connection: Connection) -> users.User:
     user_id = number(request.path_params["id"])
     person = await users.by_id(connection, user_id) if user_id else None
     if person is None:
-        raise NotFoundError("This user doesn't exist.")
+        raise NotFoundError(_("This user doesn't exist."))
     return person

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey.addresses import host_name
+from latchkey.languages import A_, _
 from latchkey.mail import server as servers
 from latchkey.mail.render import trial
 from latchkey.mail.server import MailServer
@@ -37,17 +38,17 @@ from web.wording.labels import upfirst
 HERE = "/admin/mails/server"
 TEST_SECONDS = 10.0
 SECURITY = {
-    MailSecurity.STARTTLS: "STARTTLS, usually port 587",
-    MailSecurity.TLS: "TLS from the start, usually port 465",
-    MailSecurity.OPPORTUNISTIC: "STARTTLS if the server offers it, else unencrypted",
+    MailSecurity.STARTTLS: A_("STARTTLS, usually port 587"),
+    MailSecurity.TLS: A_("TLS from the start, usually port 465"),
+    MailSecurity.OPPORTUNISTIC: A_("STARTTLS if the server offers it, else unencrypted"),
 }
-COPY = "This site is a copy, so it sends no email. Adopt it first (latchkey adopt)."
+COPY = A_("This site is a copy, so it sends no email. Adopt it first (latchkey adopt).")
 
 
 def _host(value: str) -> str:
     plain = host_name(value)
     if plain is None:
-        raise ValueError("must be a host name, such as smtp.example.com")
+        raise ValueError(A_("must be a host name, such as smtp.example.com"))
     return plain
 
 
@@ -86,7 +87,9 @@ async def show(request: Request) -> Response:
     _owners_only(request)
     site = site_of(request)
     if site.settings.smtp_url is not None:
-        return await _page(request, problem="The mail server is set by SMTP_URL. Change it there.")
+        return await _page(
+            request, problem=_("The mail server is set by SMTP_URL. Change it there.")
+        )
     try:
         wanted = ServerForm.model_validate(
             {name: text(fields, name) or None for name in ServerForm.model_fields}
@@ -100,7 +103,7 @@ async def show(request: Request) -> Response:
         site.keyring.vault.seal(wanted.password, Purpose.SMTP_PASSWORD) if wanted.password else kept
     )
     if wanted.username and sealed is None:
-        return await _page(request, errors={"password": "Enter the password for this account."})
+        return await _page(request, errors={"password": _("Enter the password for this account.")})
     entered = StoredMailServer(
         wanted.host,
         wanted.port,
@@ -110,7 +113,7 @@ async def show(request: Request) -> Response:
     )
     target = servers.of_stored(entered, site.keyring.vault)
     if problem := await _try(request, target, wanted.to):
-        return await _page(request, problem=f"Nothing was saved. {problem}")
+        return await _page(request, problem=_("Nothing was saved. %(problem)s", problem=problem))
     async with site.pool.acquire() as connection, connection.transaction():
         await mail_server.save(connection, entered)
         await mail_server.note_test(connection, target.name)
@@ -134,7 +137,7 @@ async def test(request: Request) -> Response:
     except VaultError as error:
         return await _page(request, problem=f"{upfirst(str(error))}.")
     if target is None:
-        return await _page(request, problem="No mail server is set.")
+        return await _page(request, problem=_("No mail server is set."))
     if problem := await _try(request, target, to):
         return await _page(request, problem=problem)
     async with site.pool.acquire() as connection, connection.transaction():

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey import languages, variables
-from latchkey.languages import Language
+from latchkey.languages import A_, Language, _
 from latchkey.mail import server as servers
 from latchkey.mail.render import Rendered, message, render_example
 from latchkey.mail.variants import (
@@ -30,8 +30,8 @@ from web.site import site_of
 
 HERE = "/admin/mails/texts"
 TEST_SECONDS = 10.0
-COPY = "This site is a copy, so it sends no email."
-UNSET = "No mail server is set, so nothing can be sent."
+COPY = A_("This site is a copy, so it sends no email.")
+UNSET = A_("No mail server is set, so nothing can be sent.")
 
 
 class TextForm(Input):
@@ -96,7 +96,7 @@ def _asked(request: Request) -> tuple[Variant, Language]:
     variant = VARIANTS.get(request.path_params["variant"])
     language = languages.LANGUAGES.get(request.path_params["language"])
     if variant is None or language is None:
-        raise NotFoundError("This text doesn't exist.")
+        raise NotFoundError(_("This text doesn't exist."))
     return variant, language
 
 
@@ -120,7 +120,7 @@ async def _rendered(request: Request, wanted: MailText) -> Rendered:
     async with site.pool.acquire() as connection:
         look = await site_settings.read(connection)
         newest = await products.newest_name(connection)
-    mail = example(variant, product=newest or "Your product", email=request.state.user.email)
+    mail = example(variant, product=newest or _("Your product"), email=request.state.user.email)
     return render_example(mail, wanted, language, public_url=site.public_url, site=look)
 
 

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from latchkey.languages import _
 from latchkey.mail import server as servers
 from latchkey.mail.letters import KINDS
 from latchkey.mail.render import Rendered, render
@@ -40,8 +41,12 @@ def _days(value: object) -> list[int]:
     numbers = {int(day) for day in days if str(day).isascii() and str(day).isdigit()}
     if len(numbers) != len(days) or len(days) > MOST_DAYS or max(numbers) > LAST_DAY:
         raise ValueError(
-            f"Give up to {MOST_DAYS} different days from 0 to {LAST_DAY}, with commas between them,"
-            " such as 0, 3, 7."
+            _(
+                "Give up to %(most_days)s different days from 0 to %(last_day)s, with commas"
+                " between them, such as 0, 3, 7.",
+                most_days=MOST_DAYS,
+                last_day=LAST_DAY,
+            )
         )
     return sorted(numbers)
 
@@ -220,14 +225,14 @@ async def _mail(request: Request) -> OutMail:
     async with site_of(request).pool.acquire() as connection:
         email = await mails.find(connection, mail_id) if mail_id else None
     if email is None:
-        raise NotFoundError("This email doesn't exist.")
+        raise NotFoundError(_("This email doesn't exist."))
     return email
 
 
 async def _sample(request: Request) -> OutMail:
     kind = request.path_params["kind"]
     if kind not in KINDS:
-        raise NotFoundError("This kind of email doesn't exist.")
+        raise NotFoundError(_("This kind of email doesn't exist."))
     async with site_of(request).pool.acquire() as connection:
         email = await mails.sample(connection, kind, user_id=request.state.user.id)
     assert email is not None, "the signed-in user exists"

@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from latchkey.languages import A_, _
 from latchkey.store.purchases import matches
 from latchkey.store.purchases.matches import DoubtKind
 from latchkey.store.users import identity, merge_requests, merging, unmerging, users
@@ -18,27 +19,44 @@ from web.site import site_of
 PAGE = 50
 STATES = ("open", "accepted", "dismissed", "settled")
 REASONS = {
-    DoubtKind.NO_ADDRESS: "A purchase without an email address. Nobody has access through it.",
-    DoubtKind.REFERENCE_AND_CUSTOMER: "Bought while signed in as one user, with the Stripe customer"
-    " of another. The signed-in user got access.",
-    DoubtKind.REFERENCE_AND_ADDRESS: "Bought while signed in as one user, with the email address of"
-    " another. The signed-in user got access.",
-    DoubtKind.ADDRESS_CHANGED: "A Stripe customer's email address was changed to that of another"
-    " user. Access stayed where it was.",
-    DoubtKind.SIMILAR_ADDRESS: "A new user whose address differs from another only by a tag"
-    " (name+tag@host).",
-    DoubtKind.SHARED_ADDRESS: "Two Stripe customers with different names have the same email"
-    " address, and so the same account.",
-    DoubtKind.STAFF_ADDRESS: "A member confirmed the email address of someone on the team.",
-    DoubtKind.OTHER_PAYER: "Bought while signed in as one user, and paid for with an address that"
-    " nobody here has. The signed-in user got access, but not the billing: a link was sent to the"
-    " address that paid.",
-    DoubtKind.REFERENCE_EXPIRED: "Paid for through a signed-in user's checkout that had expired."
-    " The address that paid got access, not that user.",
-    DoubtKind.REFERENCE_OTHER_PRODUCT: "Paid for through a signed-in user's checkout of another"
-    " product. The address that paid got access, not that user.",
-    DoubtKind.REFERENCE_FORGED: "Somebody tried to have a purchase assigned to a user with a"
-    " signature that isn't ours. The address that paid got access.",
+    DoubtKind.NO_ADDRESS: A_("A purchase without an email address. Nobody has access through it."),
+    DoubtKind.REFERENCE_AND_CUSTOMER: A_(
+        "Bought while signed in as one user, with the Stripe customer of another. The"
+        " signed-in user got access."
+    ),
+    DoubtKind.REFERENCE_AND_ADDRESS: A_(
+        "Bought while signed in as one user, with the email address of another. The"
+        " signed-in user got access."
+    ),
+    DoubtKind.ADDRESS_CHANGED: A_(
+        "A Stripe customer's email address was changed to that of another user."
+        " Access stayed where it was."
+    ),
+    DoubtKind.SIMILAR_ADDRESS: A_(
+        "A new user whose address differs from another only by a tag (name+tag@host)."
+    ),
+    DoubtKind.SHARED_ADDRESS: A_(
+        "Two Stripe customers with different names have the same email address, and"
+        " so the same account."
+    ),
+    DoubtKind.STAFF_ADDRESS: A_("A member confirmed the email address of someone on the team."),
+    DoubtKind.OTHER_PAYER: A_(
+        "Bought while signed in as one user, and paid for with an address that nobody"
+        " here has. The signed-in user got access, but not the billing: a link was"
+        " sent to the address that paid."
+    ),
+    DoubtKind.REFERENCE_EXPIRED: A_(
+        "Paid for through a signed-in user's checkout that had expired. The address"
+        " that paid got access, not that user."
+    ),
+    DoubtKind.REFERENCE_OTHER_PRODUCT: A_(
+        "Paid for through a signed-in user's checkout of another product. The address"
+        " that paid got access, not that user."
+    ),
+    DoubtKind.REFERENCE_FORGED: A_(
+        "Somebody tried to have a purchase assigned to a user with a signature that"
+        " isn't ours. The address that paid got access."
+    ),
 }
 
 
@@ -108,14 +126,14 @@ async def accept(request: Request) -> Response:
     typed = text(await form(request), field)
     email = shown_address(typed)
     if typed and email is None:
-        wrong = f"“{typed[:80]}” isn't a valid email address."
+        wrong = _("“%(typed)s” isn't a valid email address.", typed=typed[:80])
         return await _index(request, errors={field: wrong}, status=422)
     actor = request.state.user.id
     try:
         async with site_of(request).changing() as connection:
             match = await matches.find(connection, _number(request))
             if match is None:
-                raise NotFoundError("This match doesn't exist.")
+                raise NotFoundError(_("This match doesn't exist."))
             await identity.accept(connection, match, email=email, actor=actor)
     except identity.NotDecidableError as refused:
         return await _index(request, error=str(refused), status=409)
@@ -127,7 +145,7 @@ async def dismiss(request: Request) -> Response:
     await form(request)
     async with site_of(request).pool.acquire() as connection, connection.transaction():
         if await matches.find(connection, _number(request)) is None:
-            raise NotFoundError("This match doesn't exist.")
+            raise NotFoundError(_("This match doesn't exist."))
         await matches.decide(connection, _number(request), "dismissed", actor=request.state.user.id)
     return redirect("/admin/merges?done=decided")
 
@@ -200,7 +218,7 @@ async def merge_now(request: Request) -> Response:
         if fields is not None and other is None:
             errors["email"] = _nobody(email)
         elif fields is not None and not reason:
-            errors["reason"] = "Say how you know that both are one person."
+            errors["reason"] = _("Say how you know that both are one person.")
         elif other is not None:
             try:
                 async with connection.transaction():
@@ -233,7 +251,7 @@ async def unmerge(request: Request) -> Response:
     async with site_of(request).pool.acquire() as connection:
         past = await unmerging.merge_of(connection, _number(request))
         if past is None:
-            raise NotFoundError("This user wasn't merged, or the merge has already been undone.")
+            raise NotFoundError(_("This user wasn't merged, or the merge has already been undone."))
         survivor = await users.by_id(connection, past.into_user)
     if confirmed:
         try:
@@ -255,7 +273,11 @@ async def unmerge(request: Request) -> Response:
 
 
 def _nobody(email: str) -> str:
-    return f"There's no user with the address {email}." if email else "Enter an address."
+    return (
+        _("There's no user with the address %(email)s.", email=email)
+        if email
+        else _("Enter an address.")
+    )
 
 
 def _number(request: Request) -> int:

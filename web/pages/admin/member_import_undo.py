@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from latchkey.languages import _
 from latchkey.rules.undoing import AccountOutcome, UndoOutcome
 from latchkey.store.pool import Pool
 from latchkey.store.products import listing as product_listing
@@ -91,7 +92,7 @@ async def undone(request: Request) -> Response:
         found = await import_of(connection, request)
         names = dict(await product_listing.names(connection, limit=MOST_PRODUCTS))
     if found.state != ImportState.UNDONE:
-        raise NotFoundError("This import hasn't been undone.")
+        raise NotFoundError(_("This import hasn't been undone."))
     return StreamingResponse(
         _undone_csv(site.pool, found, names),
         media_type="text/csv; charset=utf-8",
@@ -122,5 +123,5 @@ def _account(outcome: str | None) -> tuple[str, str]:
         return "", ""
     heading, why = wording.ACCOUNTS[AccountOutcome(outcome)]
     if outcome == AccountOutcome.DELETED:
-        return "Deleted", why
-    return (heading, why) if outcome == AccountOutcome.GONE else ("Stays", why)
+        return _("Deleted"), why
+    return (heading, why) if outcome == AccountOutcome.GONE else (_("Stays"), why)

@@ -12,6 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from latchkey.csv_files import MOST_COLUMNS
+from latchkey.languages import A_, _
 from latchkey.rules import exports
 from latchkey.rules.exports import Column
 from latchkey.rules.moving import Outcome, StatusMeaning, StripeMatch, plain_status
@@ -40,7 +41,7 @@ from web.wording import imports as wording
 
 MOST_PRODUCTS, PAGE = 1000, 50
 MOST_FIELDS = member_imports.MOST_PLANS + member_imports.MOST_STATUSES + 10
-GONE = "This import doesn't exist, or it was removed."
+GONE = A_("This import doesn't exist, or it was removed.")
 
 
 def routes() -> list[Route]:
@@ -91,7 +92,7 @@ async def _upload_form(
 async def _stored(request: Request, fields: FormData) -> str:
     """Store what was uploaded, in one transaction. Raises `ValueError`."""
     chosen = named_file(fields)
-    name = visible(chosen.filename or "", longest=100) if chosen else "Pasted lines"
+    name = visible(chosen.filename or "", longest=100) if chosen else _("Pasted lines")
     file: BinaryIO = chosen.file if chosen else io.BytesIO(text(fields, "lines").encode())
     actor = request.state.user.id
     async with site_of(request).pool.acquire() as connection, connection.transaction():
@@ -308,7 +309,7 @@ async def plans(request: Request) -> Response:
             (value, found.statuses.get(plain_status(value.value), StatusMeaning.UNKNOWN))
             for value in statuses
         ],
-        products=[("", "Nothing, only an account"), *names],
+        products=[("", _("Nothing, only an account")), *names],
         meanings=wording.STATUSES,
     )
 

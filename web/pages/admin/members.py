@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from latchkey.languages import _
 from latchkey.store.access import grants, members
 from web.inputs import NewGrant
 from web.pages.admin.lookup import product_of
@@ -92,7 +93,7 @@ async def end(request: Request) -> Response:
     async with site_of(request).pool.acquire() as connection:
         grant = await members.find(connection, grant_id) if grant_id else None
         if grant is None:
-            raise NotFoundError("This grant doesn't exist.")
+            raise NotFoundError(_("This grant doesn't exist."))
         if fields is None:
             return page(request, "admin/grant_end.html", grant=grant, back=back)
         async with connection.transaction():

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from latchkey.languages import A_, _, written
 from latchkey.rules.money import decimals
 from web.inputs import NewPrice
 
@@ -14,7 +15,13 @@ _NUMBER = re.compile(r"[-+]?\d+([.,](?P<decimals>\d+))?")
 """An amount as people type it. A separator of thousands looks like a decimal point: so "1,000" has
 three decimal places, which is an error in most currencies, and never taken for 1."""
 
-INTERVALS = {"month": "Monthly", "year": "Yearly", "week": "Weekly", "day": "Daily", "": "One-time"}
+INTERVALS = {
+    "month": A_("Monthly"),
+    "year": A_("Yearly"),
+    "week": A_("Weekly"),
+    "day": A_("Daily"),
+    "": "One-time",
+}
 
 
 @dataclass(frozen=True)
@@ -40,15 +47,15 @@ def typed_price(fields: Mapping[str, Any]) -> TypedPrice:
     currency = values["currency"].upper()
     errors = {}
     if not (len(currency) == 3 and currency.isascii() and currency.isalpha()):
-        errors["currency"] = "Enter the three letters of a currency, such as USD."
+        errors["currency"] = _("Enter the three letters of a currency, such as USD.")
     if values["interval"] not in INTERVALS:
-        errors["interval"] = "Choose a billing period."
+        errors["interval"] = _("Choose a billing period.")
     try:
         amount = minor_amount(values["amount"], currency)
     except ValueError as error:
         return TypedPrice(values, errors={"amount": str(error)} | errors)
     if not errors and amount == 0 and fields.get("free") != "yes":
-        errors["free"] = "The amount is 0. Confirm that it's free, or enter another amount."
+        errors["free"] = _("The amount is 0. Confirm that it's free, or enter another amount.")
     if errors:
         return TypedPrice(values, errors=errors)
     interval = values["interval"] or None
@@ -59,20 +66,25 @@ def typed_price(fields: Mapping[str, Any]) -> TypedPrice:
 def minor_amount(typed: str, currency: str) -> int:
     """An amount in the minor unit. Raises `ValueError` with a sentence."""
     if not typed:
-        raise ValueError("Enter an amount, such as 29.00.")
+        raise ValueError(_("Enter an amount, such as 29.00."))
     found = _NUMBER.fullmatch(typed)
     if found is None:
-        raise ValueError("The amount isn't a number. Use a format like 29.00.")
+        raise ValueError(_("The amount isn't a number. Use a format like 29.00."))
     amount = Decimal(typed.replace(",", "."))
     places = decimals(currency)
     if len(found["decimals"] or "") > places:
         raise ValueError(
-            f"{currency} amounts can't have that many decimal places. Write thousands without a"
-            " separator, such as 1000."
+            _(
+                "%(currency)s amounts can't have that many decimal places. Write thousands"
+                " without a separator, such as 1000.",
+                currency=currency,
+            )
         )
     most = Decimal(MOST).scaleb(-places)
     if amount > most:
-        raise ValueError(f"The amount is too large. It can be {most:,} at most.")
+        raise ValueError(
+            _("The amount is too large. It can be %(most)s at most.", most=written(most))
+        )
     if amount < 0:
-        raise ValueError("The amount can't be negative.")
+        raise ValueError(_("The amount can't be negative."))
     return int(amount.scaleb(places))

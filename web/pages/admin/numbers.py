@@ -8,6 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from latchkey import languages
+from latchkey.languages import _
 from latchkey.rules import plurals
 from latchkey.rules.figures import Interval, Movement, Period, first_day, next_first_day
 from latchkey.store.figures import behind, series
@@ -73,7 +75,7 @@ class Asked:
             except ValueError as error:
                 self.problem = str(error)
         if self.query["product"] and self.query["product"] not in products:
-            raise NotFoundError("This product doesn't exist.")
+            raise NotFoundError(_("This product doesn't exist."))
         self.product_id = self.query["product"] or None
         self.currency = self.query["currency"].lower() or None
 
@@ -144,42 +146,45 @@ def _tiles(charts: FigureCharts) -> list[Tile]:
     sold, sold_before = (p.sums.amount(Movement.SOLD) for p in (now, before))
     return [
         tile(
-            "Recurring revenue (MRR)",
+            _("Recurring revenue (MRR)"),
             words.rounded(now.mrr, code),
             words.change(now.mrr, before.mrr),
             Level.SUBSCRIBERS,
         ),
         tile(
-            "Subscribers",
-            f"{now.subscribers:,}",
+            _("Subscribers"),
+            languages.written(now.subscribers),
             words.change(now.subscribers, before.subscribers),
             Level.SUBSCRIBERS,
         ),
         tile(
-            "Members", f"{now.members:,}", words.change(now.members, before.members), Level.MEMBERS
+            _("Members"),
+            languages.written(now.members),
+            words.change(now.members, before.members),
+            Level.MEMBERS,
         ),
-        happened("New subscribers", Movement.NEW),
-        happened("Lost subscribers", Movement.CHURNED, good=False),
+        happened(_("New subscribers"), Movement.NEW),
+        happened(_("Lost subscribers"), Movement.CHURNED, good=False),
         tile(
-            "Subscriber churn",
+            _("Subscriber churn"),
             words.rate(now.churn_rate),
             words.points(now.churn_rate, before.churn_rate, more_is_good=False),
             Movement.CHURNED,
         ),
         tile(
-            "Revenue churn",
+            _("Revenue churn"),
             words.rate(now.revenue_churn_rate),
             words.points(now.revenue_churn_rate, before.revenue_churn_rate, more_is_good=False),
             Several.REVENUE_LOST,
         ),
         tile(
-            "Trials paid for",
+            _("Trials paid for"),
             words.rate(now.conversion_rate),
             words.points(now.conversion_rate, before.conversion_rate, more_is_good=True),
             Movement.TRIAL_CONVERTED,
         ),
         tile(
-            "One-time revenue",
+            _("One-time revenue"),
             words.rounded(sold, code),
             words.change(sold, sold_before),
             Movement.SOLD,
@@ -190,7 +195,7 @@ def _tiles(charts: FigureCharts) -> list[Tile]:
 def _months(cohort: Cohort, n: int) -> Period:
     """From the month of joining to the end of the `n`th month after it."""
     end = cohort.month
-    for _ in range(n + 1):
+    for _month in range(n + 1):
         end = next_first_day(end, Interval.MONTH)
     return Period(cohort.month, end)
 
@@ -260,7 +265,7 @@ def _question(request: Request) -> tuple[Query, FigureQuestion]:
         kind = kinds[query["kind"]]
         period = periods.typed(query["from"], query["to"], today=today)
     except (KeyError, ValueError):
-        raise NotFoundError("No figure leads to this list. Open it from Numbers.") from None
+        raise NotFoundError(_("No figure leads to this list. Open it from Numbers.")) from None
     product_id, currency = query["product"] or None, query["currency"].lower()
     return query, FigureQuestion(kind, period, product_id=product_id, currency=currency)
 
@@ -280,6 +285,7 @@ async def people(request: Request) -> Response:
         rows=rows[:PAGE],
         heading=words.people(question),
         days=words.period_name(question.period),
+        last_day=words.last_day(question.period),
         at_the_end=isinstance(question.kind, Level),
         product=names.get(question.product_id or ""),
         query=query,

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey import languages, variables
-from latchkey.languages import Language
+from latchkey.languages import A_, Language, _
 from latchkey.store import page_texts, site_settings
 from latchkey.store.page_texts import PageText
 from latchkey.store.products import products
@@ -20,7 +20,7 @@ from web.site import site_of
 from web.wording.page_texts import LONGEST, PLACES, Place, Words, default_text, reworded
 
 HERE = "/admin/settings/texts"
-_EMPTY = "This must not be empty."
+_EMPTY = A_("This must not be empty.")
 
 
 class TextForm(Input):
@@ -85,7 +85,7 @@ def _asked(request: Request) -> tuple[Place, Language]:
     place = PLACES.get(request.path_params["place"])
     language = languages.LANGUAGES.get(request.path_params["language"])
     if place is None or language is None:
-        raise NotFoundError("This text doesn't exist.")
+        raise NotFoundError(_("This text doesn't exist."))
     return place, language
 
 
@@ -110,7 +110,7 @@ def _errors(wanted: PageText, place: Place) -> dict[str, str]:
 async def _shown(request: Request, wanted: PageText) -> Words:
     """The text as its reader would see it: the person who wrote it, about the newest product."""
     async with site_of(request).pool.acquire() as connection:
-        newest = await products.newest_name(connection) or "Your product"
+        newest = await products.newest_name(connection) or _("Your product")
     facts = {
         "site": site_of(request).look.name,
         "email": request.state.user.email,

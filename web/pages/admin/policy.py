@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from latchkey.languages import A_, _
 from latchkey.rules.policy import LONGEST_GRACE_DAYS
 from latchkey.store.access import policy, policy_preview
 from latchkey.store.access.policy import Policies
@@ -31,21 +32,29 @@ class Cell:
 
 
 SUBSCRIPTIONS = (
-    Cell("trialing", "On trial", "The trial has started and isn't over."),
-    Cell("unpaid", "Unpaid", "Stripe has used up its retries."),
-    Cell("paused", "Paused", "By the customer, an admin, a schedule, or after a failed payment."),
-    Cell("incomplete", "Incomplete", "The first payment is open. Stripe gives up after 23 hours."),
+    Cell("trialing", A_("On trial"), A_("The trial has started and isn't over.")),
+    Cell("unpaid", A_("Unpaid"), A_("Stripe has used up its retries.")),
+    Cell(
+        "paused",
+        A_("Paused"),
+        A_("By the customer, an admin, a schedule, or after a failed payment."),
+    ),
+    Cell(
+        "incomplete",
+        A_("Incomplete"),
+        A_("The first payment is open. Stripe gives up after 23 hours."),
+    ),
     Cell(
         "collection_paused",
-        "Collection paused",
-        "The subscription continues, but invoices aren't collected.",
+        A_("Collection paused"),
+        A_("The subscription continues, but invoices aren't collected."),
     ),
 )
 PURCHASES = (
-    Cell("partial_refund", "Partially refunded", "Part of the payment was refunded."),
-    Cell("full_refund", "Fully refunded", "The whole payment was refunded."),
-    Cell("dispute_opened", "Disputed", "The bank opened a dispute that isn't decided yet."),
-    Cell("dispute_lost", "Dispute lost", "The bank returned the money to the buyer."),
+    Cell("partial_refund", A_("Partially refunded"), A_("Part of the payment was refunded.")),
+    Cell("full_refund", A_("Fully refunded"), A_("The whole payment was refunded.")),
+    Cell("dispute_opened", A_("Disputed"), A_("The bank opened a dispute that isn't decided yet.")),
+    Cell("dispute_lost", A_("Dispute lost"), A_("The bank returned the money to the buyer.")),
 )
 
 
@@ -67,7 +76,7 @@ async def product_policy(request: Request) -> Response:
     async with site_of(request).pool.acquire() as connection:
         product = await products.find(connection, request.path_params["id"])
     if product is None:
-        raise NotFoundError("This product doesn't exist.")
+        raise NotFoundError(_("This product doesn't exist."))
     return await _policy(request, product)
 
 
@@ -124,19 +133,22 @@ def read_cells(fields: FormData, *, inherits: bool) -> dict[str, object]:
             case "inherit" if inherits:
                 continue
             case _:
-                errors[cell.name] = "Choose one of the options."
+                errors[cell.name] = _("Choose one of the options.")
     match text(fields, "past_due"):
         case "days":
             days = number(text(fields, "past_due_days"))
             cells["past_due_days"] = days
             if days is None or days > LONGEST_GRACE_DAYS:
-                errors["past_due_days"] = f"Enter a whole number from 0 to {LONGEST_GRACE_DAYS}."
+                errors["past_due_days"] = _(
+                    "Enter a whole number from 0 to %(longest_grace_days)s.",
+                    longest_grace_days=LONGEST_GRACE_DAYS,
+                )
         case "always":
             cells["past_due_days"] = None
         case "inherit" if inherits:
             pass
         case _:
-            errors["past_due_days"] = "Choose one of the options."
+            errors["past_due_days"] = _("Choose one of the options.")
     if errors:
         raise CellsError(errors)
     return cells

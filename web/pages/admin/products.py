@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from latchkey.languages import _
 from latchkey.pictures import PictureError
 from latchkey.rules.pictures import PictureUse
 from latchkey.store.pool import Connection
@@ -124,7 +125,7 @@ async def delete(request: Request) -> Response:
                 request,
                 "message.html",
                 409,
-                heading="Not deleted",
+                heading=_("Not deleted"),
                 text=f"{upfirst(str(error))}.",
                 back=f"/admin/products/{product.id}",
             )

@@ -6,15 +6,16 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from latchkey.languages import A_, _, written
 from latchkey.rules.promotions import Duration, NewPromotion
 from web.numbers import number
 from web.pages.admin.new_price import minor_amount
 
 CODE = r"[A-Za-z0-9_-]{1,100}"
 DURATIONS: dict[Duration, str] = {
-    "once": "Off the first payment",
-    "repeating": "Off the payments of some months",
-    "forever": "Off every payment",
+    "once": A_("Off the first payment"),
+    "repeating": A_("Off the payments of some months"),
+    "forever": A_("Off every payment"),
 }
 MOST_MONTHS, MOST_USES, MOST_DAYS = 60, 10_000, 365
 _LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
@@ -52,7 +53,7 @@ def typed_promotion(
     else:
         percent = _percent(values["percent"])
         if percent is None:
-            errors["percent"] = "Enter a percentage over 0 and up to 100, such as 20 or 12.5."
+            errors["percent"] = _("Enter a percentage over 0 and up to 100, such as 20 or 12.5.")
     numbers = _limits(values, errors)
     if errors:
         return values, None, errors
@@ -76,7 +77,7 @@ def typed_promotion(
 def _amount(values: dict[str, str], currencies: list[str], errors: dict[str, str]) -> int | None:
     """The amount in the minor unit of its currency."""
     if values["currency"] not in currencies:
-        errors["currency"] = "Choose a currency that these products are sold in."
+        errors["currency"] = _("Choose a currency that these products are sold in.")
         return None
     try:
         amount = minor_amount(values["amount"], values["currency"].upper())
@@ -84,21 +85,23 @@ def _amount(values: dict[str, str], currencies: list[str], errors: dict[str, str
         errors["amount"] = str(error)
         return None
     if amount == 0:
-        errors["amount"] = "The amount has to be more than 0."
+        errors["amount"] = _("The amount has to be more than 0.")
     return amount
 
 
 def _limits(values: dict[str, str], errors: dict[str, str]) -> dict[str, int]:
     """How often, for how many days and, if it is for some months, for how many it applies."""
-    limits = {"uses": (MOST_USES, "times"), "days": (MOST_DAYS, "days")}
+    limits = {"uses": (MOST_USES, _("times")), "days": (MOST_DAYS, _("days"))}
     if values["duration"] == "repeating":
-        limits["months"] = (MOST_MONTHS, "months")
+        limits["months"] = (MOST_MONTHS, _("months"))
     elif values["duration"] not in DURATIONS:
-        errors["duration"] = "Choose how long it applies."
+        errors["duration"] = _("Choose how long it applies.")
     numbers = {name: number(values[name], digits=6) or 0 for name in limits}
     for name, (most, unit) in limits.items():
         if not 1 <= numbers[name] <= most:
-            errors[name] = f"Enter a whole number from 1 to {most:,} {unit}."
+            errors[name] = _(
+                "Enter a whole number from 1 to %(most)s %(unit)s.", most=written(most), unit=unit
+            )
     return numbers
 
 

@@ -5,6 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from latchkey.languages import A_, _
 from latchkey.rules.forward_auth import WithoutAccess, origin_of, unfit_origin
 from latchkey.store.forward_auth import sites
 from latchkey.store.forward_auth.sites import OriginTakenError, ProtectedSite
@@ -15,7 +16,7 @@ from web.pages.guard import admin_page, form, fresh_page, redirect, text
 from web.pages.render import page
 from web.site import site_of
 
-_TAKEN = "This site is protected already."
+_TAKEN = A_("This site is protected already.")
 
 
 def routes() -> list[Route]:
@@ -95,7 +96,7 @@ async def _site(request: Request) -> ProtectedSite:
     async with site_of(request).pool.acquire() as connection:
         protected = await sites.find(connection, site_id) if site_id is not None else None
     if protected is None:
-        raise NotFoundError("This protected site doesn't exist.")
+        raise NotFoundError(_("This protected site doesn't exist."))
     return protected
 
 
@@ -122,19 +123,19 @@ async def _read(
     errors: dict[str, str] = {}
     address = text(fields, "origin")
     if wrong := unfit_origin(address):
-        errors["origin"] = f"This address {wrong}."
+        errors["origin"] = A_("This address %(wrong)s.", wrong=wrong)
     elif origin_of(address) == origin_of(site_of(request).public_url):
-        errors["origin"] = "This is Latchkey's own address. Enter that of the site to protect."
+        errors["origin"] = A_("This is Latchkey's own address. Enter that of the site to protect.")
     wanted = text(fields, "without_access")
     if wanted not in tuple(WithoutAccess):
-        errors["without_access"] = "Choose what happens to people without access."
+        errors["without_access"] = A_("Choose what happens to people without access.")
     chosen = [value for value in fields.getlist("products") if isinstance(value, str)]
     async with site_of(request).pool.acquire() as connection:
         known = {product_id for product_id, _ in await listing.names(connection)}
     if not chosen:
-        errors["products"] = "Choose at least one product."
+        errors["products"] = A_("Choose at least one product.")
     elif not set(chosen) <= known:
-        errors["products"] = "One of these products doesn't exist any more. Choose again."
+        errors["products"] = A_("One of these products doesn't exist any more. Choose again.")
     if errors:
         return "", WithoutAccess.REFUSE, [], errors
     return origin_of(address), WithoutAccess(wanted), chosen, {}

@@ -2,6 +2,7 @@
 
 from starlette.routing import Route
 
+from latchkey.languages import A_
 from latchkey.store.purchases.billing_lists import ListOrder
 from latchkey.store.purchases.purchase_list import (
     COMPLETED,
@@ -20,8 +21,8 @@ from web.pages.admin.billing_lists import (
 from web.wording.labels import MONEY_STATES
 
 STATES = {
-    "completed": ListedState("All that were completed", COMPLETED),
-    "returned": ListedState("Refunded or credited, also in part", RETURNED),
+    "completed": ListedState(A_("All that were completed"), COMPLETED),
+    "returned": ListedState(A_("Refunded or credited, also in part"), RETURNED),
 } | each_alone({state: text for state, (text, _) in MONEY_STATES.items()})
 _COLUMNS = (
     "id", "state", "products", "amount", "refunded", "credited", "currency", "dispute_status",

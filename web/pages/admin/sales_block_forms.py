@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
+from latchkey.languages import A_, _
 from latchkey.store.products import sales_blocks
 from latchkey.store.products.sales_blocks import (
     AnsweredQuestion,
@@ -29,13 +30,13 @@ from web.wording.times import chosen
 
 def _filled(value: str) -> str:
     if not value.strip():
-        raise ValueError("must not be empty")
+        raise ValueError(A_("must not be empty"))
     return value
 
 
 def _code(value: str) -> str:
     if value and not re.fullmatch(CODE, value):
-        raise ValueError("must be letters, digits, - and _ only, up to 100")
+        raise ValueError(A_("must be letters, digits, - and _ only, up to 100"))
     return value
 
 
@@ -136,25 +137,33 @@ def _countdown(*, ends_at: str, kept: str, zone: str, **texts: str) -> Countdown
     try:
         moment = sensible_end(typed or datetime.fromisoformat(kept))
     except ValueError as error:
-        say = f"This {error}." if typed else "Enter when it ends."
+        say = _("This %(error)s.", error=error) if typed else _("Enter when it ends.")
         raise InvalidBlockError({"ends_at": say}) from None
     if typed and moment <= datetime.now(UTC):
-        raise InvalidBlockError({"ends_at": "This is in the past. Enter a moment to come."})
+        raise InvalidBlockError({"ends_at": _("This is in the past. Enter a moment to come.")})
     return CountdownBlock(moment, **texts)
 
 
 KINDS = {
     kind.name: kind
     for kind in (
-        BlockKind("text", "Text", "Headings, paragraphs, lists and links", TextForm, TextBlock),
         BlockKind(
-            "picture", "Picture", "With a caption, if it needs one", PictureForm, PictureBlock
+            "text", A_("Text"), A_("Headings, paragraphs, lists and links"), TextForm, TextBlock
         ),
-        BlockKind("plans", "Plans", "The prices, each with its button", PlansForm, PlansBlock),
+        BlockKind(
+            "picture",
+            A_("Picture"),
+            A_("With a caption, if it needs one"),
+            PictureForm,
+            PictureBlock,
+        ),
+        BlockKind(
+            "plans", A_("Plans"), A_("The prices, each with its button"), PlansForm, PlansBlock
+        ),
         BlockKind(
             "testimonials",
-            "Testimonials",
-            "What others say about it",
+            A_("Testimonials"),
+            A_("What others say about it"),
             HeadingForm,
             TestimonialsBlock,
             row_form=TestimonialForm,
@@ -163,19 +172,21 @@ KINDS = {
         ),
         BlockKind(
             "questions",
-            "Questions",
-            "Answers that open at a click",
+            A_("Questions"),
+            A_("Answers that open at a click"),
             HeadingForm,
             QuestionsBlock,
             row_form=QuestionForm,
             row=AnsweredQuestion,
             most=20,
         ),
-        BlockKind("video", "Video", "A picture that leads to a video", VideoForm, VideoBlock),
+        BlockKind(
+            "video", A_("Video"), A_("A picture that leads to a video"), VideoForm, VideoBlock
+        ),
         BlockKind(
             "countdown",
-            "Countdown",
-            "To a moment at which an offer really ends",
+            A_("Countdown"),
+            A_("To a moment at which an offer really ends"),
             CountdownForm,
             CountdownBlock,
             build=_countdown,
@@ -258,7 +269,7 @@ def _items(
         except ValidationError as error:
             errors |= {f"{name}-{number}": say for name, say in errors_of(error).items()}
     if not items and not errors:
-        errors[f"{kind.row_names[0]}-0"] = "Enter at least one."
+        errors[f"{kind.row_names[0]}-0"] = _("Enter at least one.")
     return tuple(items), errors
 
 

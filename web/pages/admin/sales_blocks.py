@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey import dispatch
+from latchkey.languages import A_, _
 from latchkey.pictures import PictureError
 from latchkey.rules.pictures import PictureUse
 from latchkey.store.access import library
@@ -40,11 +41,14 @@ from web.pages.uploads import chosen_picture, named_picture
 from web.site import site_of
 
 _CODE_PROBLEMS = {
-    "none": "Stripe has no active promotion code like this that anybody can use.",
-    "endless": "This code has no end in Stripe, so the countdown wouldn't be true. Create a code"
-    " that expires, or leave this empty.",
-    "refused": "The Stripe key may not read promotion codes. Allow it in Stripe, or leave this"
-    " empty.",
+    "none": A_("Stripe has no active promotion code like this that anybody can use."),
+    "endless": A_(
+        "This code has no end in Stripe, so the countdown wouldn't be true. Create a"
+        " code that expires, or leave this empty."
+    ),
+    "refused": A_(
+        "The Stripe key may not read promotion codes. Allow it in Stripe, or leave this empty."
+    ),
 }
 _BLOCK_ID = re.compile(r"blk_[0-9a-f]{16}")
 
@@ -68,7 +72,7 @@ async def new(request: Request) -> Response:
         product, _ = await _page_of(request, connection)
     kind = KINDS.get(request.path_params["kind"])
     if kind is None:
-        raise NotFoundError("There is no such kind of block.")
+        raise NotFoundError(A_("There is no such kind of block."))
     if fields is None:
         return await _form_page(request, product, kind, {}, block_id=sales_blocks.new_id())
     block_id = text(fields, "block_id")
@@ -99,7 +103,7 @@ async def preview(request: Request) -> Response:
         product, sales_page = await _page_of(request, connection)
     kind = KINDS.get(request.path_params["kind"])
     if kind is None:
-        raise NotFoundError("There is no such kind of block.")
+        raise NotFoundError(_("There is no such kind of block."))
     values = _values(kind, fields)
     if request.headers.get("hx-request"):
         return page(
@@ -167,7 +171,7 @@ async def _page_of(request: Request, connection: Connection) -> tuple[Product, S
     product = await product_of(request, connection)
     sales_page = await sales_pages.find(connection, product.id)
     if sales_page is None:
-        raise NotFoundError("This product doesn't have a sales page yet. Create one first.")
+        raise NotFoundError(_("This product doesn't have a sales page yet. Create one first."))
     return product, sales_page
 
 
@@ -176,7 +180,7 @@ async def _block_of(request: Request, connection: Connection) -> tuple[Product, 
     product, sales_page = await _page_of(request, connection)
     block = sales_page.block(request.path_params["block"])
     if block is None:
-        raise NotFoundError("This block doesn't exist.")
+        raise NotFoundError(_("This block doesn't exist."))
     return product, sales_page, block
 
 
@@ -237,7 +241,7 @@ async def _save(
         errors = {"form": str(error)}
         return await _form_page(request, product, kind, values, errors, status=409, **again)
     if not there:
-        raise NotFoundError("This block doesn't exist.")
+        raise NotFoundError(A_("This block doesn't exist."))
     return redirect(f"/admin/products/{product.id}/sales-page?done=saved#{saved}")
 
 
@@ -256,7 +260,9 @@ async def _end_of_code(request: Request, values: dict[str, str], block: Block | 
     try:
         ends = await billing.promotion_end(site_of(request), code)
     except (dispatch.TemporalUnavailableError, dispatch.WorkflowFailedError):
-        return "We couldn't ask Stripe about this code. Nothing was saved. Try again in a minute."
+        return _(
+            "We couldn't ask Stripe about this code. Nothing was saved. Try again in a minute."
+        )
     if isinstance(ends, str):
         return _CODE_PROBLEMS[ends]
     values |= {"ends_at": "", "kept": ends.isoformat()}

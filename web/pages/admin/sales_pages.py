@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from latchkey.languages import _
 from latchkey.store.access import library
 from latchkey.store.products import checkout, products, sales_blocks, sales_pages
 from latchkey.store.products.sales_pages import SalesPage
@@ -61,7 +62,7 @@ async def edit(request: Request) -> Response:
     if fields is None and sales_page is None:
         return page(request, "admin/sales_page_start.html", product=product, others=others)
     if sales_page is None:
-        raise NotFoundError("This product doesn't have a sales page yet. Create one first.")
+        raise NotFoundError(_("This product doesn't have a sales page yet. Create one first."))
     if fields is None:
         return await _editor(request, product, sales_page, vars(sales_page))
     values: dict[str, Any] = {name: text(fields, name) for name in ("headline", "status")}
@@ -88,7 +89,7 @@ async def start(request: Request) -> Response:
         begin = text(fields, "begin")
         copy_of = text(fields, "copy_of") if begin == "copy" else None
         if not await sales_pages.start(connection, product.id, template=begin, copy_of=copy_of):
-            raise NotFoundError("The sales page to copy doesn't exist.")
+            raise NotFoundError(_("The sales page to copy doesn't exist."))
     return redirect(f"/admin/products/{product.id}/sales-page")
 
 
@@ -100,7 +101,7 @@ async def preview(request: Request) -> Response:
         product = await product_of(request, connection)
         sales_page = await sales_pages.find(connection, product.id)
         if sales_page is None:
-            raise NotFoundError("This product doesn't have a sales page yet. Create one first.")
+            raise NotFoundError(_("This product doesn't have a sales page yet. Create one first."))
         card = await library.card(connection, None, product.id)
         selling = await checkout.selling(connection, product.id)
     request.state.user = None  # who looks at it is on the team, but visitors aren't

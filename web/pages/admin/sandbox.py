@@ -5,6 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey import sandbox_exit
+from latchkey.languages import _
 from latchkey.sandbox_exit import ExitRequest
 from latchkey.store import leaving_sandbox
 from web.pages.errors import NotFoundError
@@ -39,15 +40,15 @@ async def leave(request: Request) -> Response:
     fields = await form(request)
     site = site_of(request)
     if site.settings.sandbox_exit is None:
-        raise NotFoundError("This site doesn't run with a sandbox that can be left here.")
+        raise NotFoundError(_("This site doesn't run with a sandbox that can be left here."))
     choice = text(fields, "products")
     if choice not in ("keep", "leave"):
-        return await _page(request, errors={"products": "Choose what happens to the products."})
+        return await _page(request, errors={"products": _("Choose what happens to the products.")})
     wanted = ExitRequest(products=choice == "keep", actor=request.state.user.id)
     try:
         sandbox_exit.ask(site.settings.sandbox_exit, wanted)
     except OSError as error:
-        problem = f"The data folder can't be written to ({error.strerror})."
+        problem = _("The data folder can't be written to (%(strerror)s).", strerror=error.strerror)
         return await _page(request, errors={"products": problem})
     return page(request, "admin/sandbox_leaving.html", onward=ONWARD)
 

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from latchkey.languages import A_, _
 from latchkey.store.users import search
 from latchkey.store.users.search import FoundObject, FoundPerson, FoundProduct, ObjectKind
 from latchkey.stripe_ids import in_path
@@ -25,10 +26,10 @@ SHORTEST = 2
 """Shorter texts find pages only, since they match nearly everybody, unless they are an id."""
 
 _OBJECTS = {
-    ObjectKind.CUSTOMER: ("Customer", "person", "/admin/customers?{}"),
-    ObjectKind.SUBSCRIPTION: ("Subscription", "clock", "/admin/subscriptions?{}"),
-    ObjectKind.PURCHASE: ("Purchase", "money", "/admin/purchases?{}"),
-    ObjectKind.EVENT: ("Event", "inbox", "/admin/inbox/{}"),
+    ObjectKind.CUSTOMER: (A_("Customer"), "person", "/admin/customers?{}"),
+    ObjectKind.SUBSCRIPTION: (A_("Subscription"), "clock", "/admin/subscriptions?{}"),
+    ObjectKind.PURCHASE: (A_("Purchase"), "money", "/admin/purchases?{}"),
+    ObjectKind.EVENT: (A_("Event"), "inbox", "/admin/inbox/{}"),
 }
 
 
@@ -81,13 +82,13 @@ async def _stored(request: Request, text: str) -> tuple[bool, list[ResultGroup]]
     exact = bool(objects) or any(person.exact for person in people)
     return exact, [
         ResultGroup(
-            "People",
+            _("People"),
             [_person(person) for person in people[:MOST]],
             _listed("/admin/users", text, people),
         ),
-        ResultGroup("In Stripe", [_object(found) for found in objects]),
+        ResultGroup(_("In Stripe"), [_object(found) for found in objects]),
         ResultGroup(
-            "Products",
+            _("Products"),
             [_product(product) for product in products[:MOST]],
             _listed("/admin/products", text, products),
         ),
@@ -101,8 +102,8 @@ def _pages(request: Request, text: str) -> tuple[list[ResultGroup], bool]:
     found = pages_matching(text, request.app.state.menus[admin], admin=admin)
     named = bool(text) and any(entry.name.casefold().startswith(text.casefold()) for entry in found)
     return [
-        ResultGroup("Pages", [_page(entry) for entry in found if entry not in ACTIONS]),
-        ResultGroup("Actions", [_page(entry) for entry in found if entry in ACTIONS]),
+        ResultGroup(_("Pages"), [_page(entry) for entry in found if entry not in ACTIONS]),
+        ResultGroup(_("Actions"), [_page(entry) for entry in found if entry in ACTIONS]),
     ], named
 
 
@@ -117,7 +118,7 @@ def _person(person: FoundPerson) -> Result:
 
 
 def _product(product: FoundProduct) -> Result:
-    detail = "Draft" if product.status == "draft" else ""
+    detail = _("Draft") if product.status == "draft" else ""
     return Result(f"/admin/products/{product.id}", product.name, detail, "product")
 
 

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from latchkey.languages import _
 from latchkey.store import site_settings
 from latchkey.store.pool import Connection
 from latchkey.store.site_settings import SiteSettings
@@ -49,9 +50,10 @@ async def rule(request: Request) -> Response:
         if request.state.user.role != "owner":
             raise OwnersOnlyError
         if any(rules.values()) and session_of(request).second_factor is None:
-            problem = (
-                "You don't have a second factor yourself, or didn't use it to sign in. Set one up"
-                " under Account, Sign-in security, and sign in with it. Then require it."
+            problem = _(
+                "You don't have a second factor yourself, or didn't use it to sign in. Set"
+                " one up under Account, Sign-in security, and sign in with it. Then require"
+                " it."
             )
         else:
             async with site.pool.acquire() as connection, connection.transaction():

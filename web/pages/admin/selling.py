@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey import dispatch
+from latchkey.languages import A_, _
 from latchkey.rules.first_steps import FirstStep
 from latchkey.store.products import checkout, links
 from latchkey.store.products.offers import MOST_OFFERS, NewOffer
@@ -27,9 +28,9 @@ FIELDS = 5000
 """Each active price of the Stripe product has a few."""
 
 _OFFER_ERRORS: dict[int | str, str] = {
-    "label": "A label is a single line of at most 60 characters.",
-    "trial_days": "The free days are a whole number from 1 to 730, or empty.",
-    "most": "The largest quantity is a whole number from 2 to 9999, or empty.",
+    "label": A_("A label is a single line of at most 60 characters."),
+    "trial_days": A_("The free days are a whole number from 1 to 730, or empty."),
+    "most": A_("The largest quantity is a whole number from 2 to 9999, or empty."),
 }
 
 
@@ -63,12 +64,12 @@ class SellingForm(Input):
     @model_validator(mode="after")
     def _complete(self) -> "SellingForm":
         if self.checkout_target == "external" and not self.external_url:
-            raise ValueError("external_url: enter the URL that buyers are sent to")
+            raise ValueError(f"external_url: {_('Enter the URL that buyers are sent to.')}")
         if self.enabled and not self.offers:
-            raise ValueError("price: choose a price for the checkout")
+            raise ValueError(f"price: {_('Choose a price for the checkout.')}")
         sold_by_stripe = self.purchase_method == "checkout" and self.checkout_target != "external"
         if sold_by_stripe and not self.enabled:
-            raise ValueError("price: to lead straight to Stripe Checkout, turn it on")
+            raise ValueError(f"price: {_('To lead straight to Stripe Checkout, turn it on.')}")
         return self
 
     @property
@@ -131,18 +132,22 @@ async def _save(request: Request, wanted: SellingForm) -> str | None:
                 one_trial=wanted.one_trial,
             )
     except checkout.CheckoutError as error:
-        return f"Not saved: {error}."
+        return _("Not saved: %(error)s.", error=error)
     if not wanted.wants_link:
         return None
     try:
         await dispatch.settle_checkout(site.temporal, product.id, seconds=WAIT_SECONDS)
     except dispatch.WorkflowFailedError as error:
-        return f"Saved, but Stripe wasn't updated: {error}"
+        return _("Saved, but Stripe wasn't updated: %(error)s", error=error)
     except dispatch.TemporalUnavailableError:
         return None
     async with site.pool.acquire() as connection:
         link = (await checkout.selling(connection, product.id)).wanted
-    return f"Stripe didn't create a payment link: {link.error}" if link and link.error else None
+    return (
+        _("Stripe didn't create a payment link: %(error)s", error=link.error)
+        if link and link.error
+        else None
+    )
 
 
 async def _form(
@@ -226,5 +231,5 @@ def _errors(error: ValidationError, values: dict[str, Any]) -> dict[str, str]:
         elif item["loc"]:
             errors[str(item["loc"][0])] = message
         else:
-            errors[name] = rest[:1].upper() + rest[1:] + "."
+            errors[name] = rest
     return errors

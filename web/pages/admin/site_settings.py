@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey import languages
+from latchkey.languages import A_, _
 from latchkey.store import site_settings
 from latchkey.store.users import team, users
 from web.inputs import Email, Input, Name
@@ -18,15 +19,15 @@ from web.pages.render import page
 from web.site import site_of
 
 ROLES = {
-    "support": "Support: can view everything and resend, but not make changes",
-    "admin": "Admin: can do everything except manage owners",
-    "owner": "Owner: can do everything",
+    "support": A_("Support: can view everything and resend, but not make changes"),
+    "admin": A_("Admin: can do everything except manage owners"),
+    "owner": A_("Owner: can do everything"),
 }
 
 
 def _language(value: str) -> str:
     if value not in languages.LANGUAGES:
-        raise ValueError("must be one of the languages in the list")
+        raise ValueError(A_("must be one of the languages in the list"))
     return value
 
 
@@ -85,7 +86,7 @@ async def people(request: Request) -> Response:
     fields = await form(request)
     values = {"email": text(fields, "email"), "role": text(fields, "role")}
     if values["role"] not in ROLES:
-        return await _team(request, values, {"role": "Choose a role."})
+        return await _team(request, values, {"role": _("Choose a role.")})
     try:
         wanted = Invitation.model_validate({"email": values["email"]})
     except ValidationError as error:
@@ -106,7 +107,7 @@ async def change(request: Request) -> Response:
     fields = await form(request)
     user_id, role = number(request.path_params["id"]), text(fields, "role")
     if user_id is None or role not in ("member", *ROLES):
-        raise NotFoundError("This user or role doesn't exist.")
+        raise NotFoundError(_("This user or role doesn't exist."))
     try:
         async with site_of(request).pool.acquire() as connection, connection.transaction():
             await team.change(connection, user_id, role, actor=request.state.user)

@@ -12,6 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from latchkey import dispatch
+from latchkey.languages import _
 from latchkey.store.products import link_previews, links
 from latchkey.store.products.products import Product
 from latchkey.store.stripe import catalog, connection
@@ -115,14 +116,14 @@ async def preview(request: Request) -> Response:
             site.temporal, site.pool, product_id=product.id, stripe_product=asked.stripe_product
         )
     except (dispatch.TemporalUnavailableError, dispatch.WorkflowFailedError) as error:
-        problem = f"The preview failed: {error}"
+        problem = _("The preview failed: %(error)s", error=error)
         return await _dialog(request, asked, error=problem, status=503)
     async with site.pool.acquire() as connected:
         result = await link_previews.preview(connected, preview_id, limit=500)
         account = await connections.current(connected)
     assert result is not None, "it ran just now"
     if result.state == "failed":
-        problem = f"The preview failed: {result.error}"
+        problem = _("The preview failed: %(error)s", error=result.error)
         return await _dialog(request, asked, error=problem, status=422)
     return page(
         request,
@@ -160,7 +161,7 @@ async def progress(request: Request) -> Response:
 
 async def _progress(request: Request, product: Product) -> AsyncIterator[str]:
     shown = None
-    for _ in range(int(STREAM_SECONDS / LOOK_SECONDS)):
+    for _look in range(int(STREAM_SECONDS / LOOK_SECONDS)):
         async with site_of(request).pool.acquire() as connected:
             link = await links.current_link(connected, product.id)
             if link != shown:
@@ -292,9 +293,9 @@ def _asked(fields: FormData) -> Asked:
     chosen = "" if creates else text(fields, "stripe_product")
     errors = dict(new.errors)
     if not creates and not chosen:
-        errors["stripe_product"] = "Choose a Stripe product, or create a new one."
+        errors["stripe_product"] = _("Choose a Stripe product, or create a new one.")
     elif len(chosen) > LONGEST_ID:
-        errors["stripe_product"] = "Choose a Stripe product from the list."
+        errors["stripe_product"] = _("Choose a Stripe product from the list.")
     return Asked(
         stripe_product=chosen,
         mail=_one_of(MAIL, text(fields, "mail")),

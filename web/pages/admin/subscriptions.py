@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from latchkey.languages import A_, _
 from latchkey.store.purchases import second_subscriptions
 from latchkey.store.purchases.subscription_list import (
     RUNNING,
@@ -23,7 +24,9 @@ from web.pages.render import page
 from web.site import site_of
 from web.wording.labels import SUBSCRIPTION_PHASES
 
-STATES = {"running": ListedState("All that are running", RUNNING)} | each_alone(SUBSCRIPTION_PHASES)
+STATES = {"running": ListedState(A_("All that are running"), RUNNING)} | each_alone(
+    SUBSCRIPTION_PHASES
+)
 _COLUMNS = (
     "id", "state", "status", "products", "amount", "currency", "interval", "interval_count",
     "email", "name", "user", "customer", "customer_email", "created_at", "period_end", "trial_end",
@@ -82,6 +85,6 @@ async def allow(request: Request) -> Response:
     site = site_of(request)
     async with site.pool.acquire() as connection, connection.transaction():
         if not await second_subscriptions.allow(connection, request.path_params["id"]):
-            raise NotFoundError("This isn't a second subscription.")
+            raise NotFoundError(_("This isn't a second subscription."))
     site.bell.forget()
     return redirect("/admin/subscriptions/second?done=second-allowed")

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from latchkey.languages import _, written
 from latchkey.store import audit_draft
 from latchkey.store.access import members
 from latchkey.store.communities import accounts
@@ -99,7 +100,7 @@ async def end_sessions(request: Request) -> Response:
                 connection, person.id, session_id=session_id, actor=request.state.user.id
             )
     if not ended:
-        raise NotFoundError("This session doesn't exist. It may have ended already.")
+        raise NotFoundError(_("This session doesn't exist. It may have ended already."))
     return redirect(f"/admin/users/{person.id}?done=signed-out-there#sessions")
 
 
@@ -110,7 +111,7 @@ async def add_label(request: Request) -> Response:
         person_id, given = await _labelled(request, label, labels.add)
         if label.casefold() in [name.casefold() for name in given]:
             return redirect(f"/admin/users/{person_id}?done=labelled#labels")
-        problem = "This user was erased, and gets no labels."
+        problem = _("This user was erased, and gets no labels.")
     return await _page(request, label_problem=problem)
 
 
@@ -138,7 +139,13 @@ async def _labelled(
 async def add_note(request: Request) -> Response:
     note = text(await form(request), "text")
     if not 1 <= len(note) <= LONGEST_NOTE:
-        return await _page(request, f"Enter a note of up to {LONGEST_NOTE:,} characters.")
+        return await _page(
+            request,
+            _(
+                "Enter a note of up to %(longest_note)s characters.",
+                longest_note=written(LONGEST_NOTE),
+            ),
+        )
     async with site_of(request).pool.acquire() as connection, connection.transaction():
         person = await person_of(request, connection)
         await profile.add_note(connection, person.id, note, actor=request.state.user.id)
@@ -152,7 +159,7 @@ async def delete_note(request: Request) -> Response:
     async with site_of(request).pool.acquire() as connection, connection.transaction():
         user_id = await profile.delete_note(connection, note_id) if note_id else None
     if user_id is None:
-        raise NotFoundError("This note doesn't exist.")
+        raise NotFoundError(_("This note doesn't exist."))
     return redirect(f"/admin/users/{user_id}?done=deleted#notes")
 
 
@@ -182,7 +189,7 @@ async def erase(request: Request) -> Response:
         problem, errors = None, {}
         if fields is not None:
             if known.live_subscriptions and text(fields, "billed") != "yes":
-                errors["billed"] = "Confirm that Stripe will keep billing the subscriptions."
+                errors["billed"] = _("Confirm that Stripe will keep billing the subscriptions.")
             else:
                 try:
                     await erasure.erase(connection, person.id, actor=request.state.user.id)

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from latchkey.languages import A_, _
 from latchkey.store import audit_draft
 from latchkey.store.access.standings import StandingGroup
 from latchkey.store.products import listing as product_listing
@@ -26,18 +27,18 @@ PAGE = 50
 _LABEL: TypeAdapter[str] = TypeAdapter(UserLabel)
 ROLES = ("member", *ADMIN_ROLES)
 GROUPS = {
-    StandingGroup.ACCESS: "With access",
-    StandingGroup.ENDING: "Access ends within 14 days",
-    StandingGroup.SUBSCRIBED: "Subscribers",
-    StandingGroup.PAYMENT_PROBLEM: "With a payment problem",
+    StandingGroup.ACCESS: A_("With access"),
+    StandingGroup.ENDING: A_("Access ends within 14 days"),
+    StandingGroup.SUBSCRIBED: A_("Subscribers"),
+    StandingGroup.PAYMENT_PROBLEM: A_("With a payment problem"),
 }
 ORDERS = {
-    "": "Newest first",
-    "oldest": "Oldest first",
-    "email": "By email, A to Z",
-    "email-desc": "By email, Z to A",
-    "seen": "Last seen first",
-    "unseen": "Never or longest not seen first",
+    "": A_("Newest first"),
+    "oldest": A_("Oldest first"),
+    "email": A_("By email, A to Z"),
+    "email-desc": A_("By email, Z to A"),
+    "seen": A_("Last seen first"),
+    "unseen": A_("Never or longest not seen first"),
 }
 _COLUMNS = ("email", "name", "role", "products", "created_at", "last_seen_at", "labels")
 
@@ -124,7 +125,7 @@ async def label(request: Request) -> Response:
     chosen = [found for given in fields.getlist("user") if (found := number(str(given)))]
     everybody, adds = text(fields, "all") == "yes", text(fields, "change") != "remove"
     if problem is None and not (everybody or chosen):
-        problem = "Choose at least one person, or everyone on the list."
+        problem = _("Choose at least one person, or everyone on the list.")
     if problem:
         return await _page(request, problem)
     async with site_of(request).pool.acquire() as connection, connection.transaction():
@@ -143,7 +144,9 @@ def read_label(typed: str) -> tuple[str, str | None]:
     try:
         return _LABEL.validate_python(typed), None
     except ValidationError:
-        return typed, f"Enter a label of up to {LONGEST_LABEL} characters."
+        return typed, _(
+            "Enter a label of up to %(longest_label)s characters.", longest_label=LONGEST_LABEL
+        )
 
 
 def _order(query: Query) -> str:

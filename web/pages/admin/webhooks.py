@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey import webhook_signing
+from latchkey.languages import _
 from latchkey.outgoing_addresses import RefusedAddressError, destination_of
 from latchkey.outgoing_http import NoAnswerError
 from latchkey.rules.vocabulary import COMMUNITIES, DeliveryState, WebhookFormat, WebhookType
@@ -181,7 +182,7 @@ async def rotate(request: Request) -> Response:
     async with site.pool.acquire() as connection, connection.transaction():
         endpoint = await _requested(connection, request)
         if endpoint.format is not WebhookFormat.JSON:
-            raise NotFoundError("Only endpoints that get JSON have a signing secret.")
+            raise NotFoundError(_("Only endpoints that get JSON have a signing secret."))
         if not confirmed:
             return page(request, "admin/webhook_rotate.html", endpoint=endpoint)
         sealed = site.keyring.vault.seal(secret, Purpose.OUTGOING_SECRET)
@@ -216,7 +217,7 @@ async def test(request: Request) -> Response:
     async with site_of(request).changing() as connection:
         endpoint = await _requested(connection, request)
         if endpoint.format is WebhookFormat.DIGEST:
-            raise NotFoundError("A digest comes by itself, once something has happened.")
+            raise NotFoundError(_("A digest comes by itself, once something has happened."))
         made = await events.write_test(connection, endpoint.id)
     return redirect(f"/admin/webhooks/{endpoint.id}/deliveries/{made}?done=webhook-sent")
 
@@ -230,7 +231,7 @@ async def replay(request: Request) -> Response:
     except ValueError as error:
         return await _show(request, {"since": str(error)})
     if since is None:
-        return await _show(request, {"since": "Choose since when."})
+        return await _show(request, {"since": _("Choose since when.")})
     async with site_of(request).changing() as connection:
         endpoint = await _requested(connection, request)
         await deliveries.replay(connection, endpoint.id, since=since)
@@ -285,7 +286,7 @@ async def _requested(connection: Connection, request: Request) -> Endpoint:
     if endpoint is None or (
         endpoint.format in COMMUNITIES and "delivery" not in request.path_params
     ):
-        raise NotFoundError("This endpoint doesn't exist, or it has been deleted.")
+        raise NotFoundError(_("This endpoint doesn't exist, or it has been deleted."))
     return endpoint
 
 
@@ -293,7 +294,7 @@ async def _delivery(connection: Connection, request: Request, endpoint: Endpoint
     wanted = number(request.path_params["delivery"])
     row = await deliveries.find(connection, endpoint.id, wanted) if wanted else None
     if row is None:
-        raise NotFoundError("This event isn't in the log, or it is too old.")
+        raise NotFoundError(_("This event isn't in the log, or it is too old."))
     return row
 
 
@@ -320,7 +321,7 @@ async def _read(site: Site, fields: FormData, endpoint: Endpoint | None = None) 
     if format_ is None:
         format_ = WebhookFormat(chosen) if chosen in set(WebhookFormat) - COMMUNITIES else None
     if format_ is None:
-        errors["format"] = "Choose how to send them."
+        errors["format"] = _("Choose how to send them.")
     digest = format_ is WebhookFormat.DIGEST
     url, description = "" if digest else text(fields, "url"), text(fields, "description")
     if endpoint and not url and endpoint.format in CHATS:
@@ -329,35 +330,35 @@ async def _read(site: Site, fields: FormData, endpoint: Endpoint | None = None) 
     if wrong:
         errors["url"] = wrong
     if len(description) > 200 or not on_one_line(description):
-        errors["description"] = "Enter one line of up to 200 characters."
+        errors["description"] = _("Enter one line of up to 200 characters.")
     types = [str(value) for value in fields.getlist("types")]
     if not set(types) <= set(WEBHOOK_TYPES) - {WebhookType.TEST}:
-        errors["types"] = "Choose from the list."
+        errors["types"] = _("Choose from the list.")
     every = text(fields, "every") or "day"
     if every not in PERIODS:
-        errors["every"] = "Choose how often."
+        errors["every"] = _("Choose how often.")
     return _Wanted(format_, url, description, types, every, errors)
 
 
 def _host(wanted: _Wanted) -> str:
     """What pages call an endpoint that has no description."""
-    return destination_of(wanted.url).host if wanted.url else "Email digest"
+    return destination_of(wanted.url).host if wanted.url else _("Email digest")
 
 
 async def _wrong_url(site: Site, url: str, format_: WebhookFormat | None) -> str | None:
     """Why an address can't be used, as a sentence."""
     if not url:
-        return "Enter the address that takes the events, beginning with https://."
+        return _("Enter the address that takes the events, beginning with https://.")
     try:
         await site.outgoing.look_up(url)
     except RefusedAddressError as error:
-        return f"This address can't be used: {error}."
+        return _("This address can't be used: %(error)s.", error=error)
     except NoAnswerError as error:
-        return f"This address can't be used now: {error}."
+        return _("This address can't be used now: %(error)s.", error=error)
     hosts = CHATS.get(format_) if format_ else None
     host = urlsplit(url).hostname or ""
     if hosts and host not in hosts and not site.outgoing.allows_inside:
-        return "This isn't the address of an incoming webhook of that service."
+        return _("This isn't the address of an incoming webhook of that service.")
     return None
 
 
@@ -369,7 +370,7 @@ def _address(request: Request, endpoint: Endpoint) -> str:
     """What a page shows of an address. That of a chat is itself a secret, and of others only admins
     see more than the host."""
     if endpoint.format is WebhookFormat.DIGEST:
-        return "the mailbox of whoever added it"
+        return _("the mailbox of whoever added it")
     if endpoint.format is not WebhookFormat.JSON or not request.state.user.is_admin:
         return f"https://{endpoint.host}/…"
     return _url(site_of(request), endpoint)

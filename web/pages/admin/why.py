@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from latchkey.languages import _
 from latchkey.store.access import grants, history, why
 from latchkey.store.access.history import Span
 from latchkey.store.products import products
@@ -48,7 +49,7 @@ async def chain(request: Request) -> Response:
         person = await person_of(request, connection)
         product = await products.find(connection, request.path_params["product"])
         if product is None:
-            raise NotFoundError("This product doesn't exist.")
+            raise NotFoundError(_("This product doesn't exist."))
         links = await why.chain(connection, user_id=person.id, product_id=product.id)
     rows = await grants.access_rows(site.pool, product.id, user_id=person.id)
     allowed, until = grants.may_open(rows)

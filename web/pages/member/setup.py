@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey import passkeys, password_rules, passwords, signin_links
+from latchkey.languages import A_, _
 from latchkey.store import site_settings
 from latchkey.store.pool import Connection
 from latchkey.store.users import passkeys as stored
@@ -23,12 +24,14 @@ from web.pages.member.signin import start_session
 from web.pages.render import page
 from web.site import site_of
 
-TAKEN = (
-    "A member has this address already. Use another one; “latchkey owner” on the server makes a"
-    " member an owner."
+TAKEN = A_(
+    "A member has this address already. Use another one; “latchkey owner” on the"
+    " server makes a member an owner."
 )
-FIRST_PASSKEY = "First passkey"
-NO_PASSKEY = "Your browser sent no passkey, which takes JavaScript. Try again, or use a password."
+FIRST_PASSKEY = A_("First passkey")
+NO_PASSKEY = A_(
+    "Your browser sent no passkey, which takes JavaScript. Try again, or use a password."
+)
 
 log = structlog.get_logger("signin")
 
@@ -70,7 +73,7 @@ async def set_up(request: Request) -> Response:
     if wrong := password_rules.weakness(wanted.password, staff=True, names=names):
         return _form(request, values, {"password": wrong})
     if wanted.password != str(fields.get("again") or ""):
-        again = "This isn't the same password. Type both again."
+        again = _("This isn't the same password. Type both again.")
         return _form(request, values, {"again": again})
     hashed = await passwords.hash_password(wanted.password)
     async with site_of(request).pool.acquire() as connection, connection.transaction():
@@ -103,7 +106,7 @@ async def _with_passkey(
                     )
     except (passkeys.PasskeyRefusedError, stored.PasskeyNotAddedError) as refused:
         log.warning("first passkey refused", reason=str(refused))
-        return _form(request, values, problem="The passkey wasn't accepted. Please try again.")
+        return _form(request, values, problem=_("The passkey wasn't accepted. Please try again."))
     return await _begin(request, owner, values, via="passkey")
 
 
