@@ -106,9 +106,13 @@ class Judge:
         life = self._life
         rows = await life.outside.fetch(
             """
-            select a.source_id, a.type, a.product_id, u.email_key as email, count(*)
+            select s.source_id, a.type, a.product_id, u.email_key as email, count(*)
               from activities a left join users u on u.id = a.user_id
-             where a.source_id = any($1::text[]) and a.type = any($2::text[]) group by 1, 2, 3, 4
+             cross join lateral (
+                   select case a.type when 'access_ended'
+                          then coalesce(a.data ->> 'purchase', a.source_id) else a.source_id end
+                   ) s (source_id)
+             where s.source_id = any($1::text[]) and a.type = any($2::text[]) group by 1, 2, 3, 4
             """,
             list(life.sources),
             list(COUNTED),
