@@ -164,12 +164,14 @@ async def test_a_deleted_namespace_loses_nothing(
             return (await client.get(f"{site.url}/readyz?full=1")).status_code == 200
 
     await until(back, "the web process sees the new namespace")
+    await site.start_worker()
 
     async def taken_over() -> bool:
         """Parts of Temporal don't know a new namespace at once: a worker that is started too early
         ends again, and whatever keeps it running starts it again."""
         assert site._worker is not None
         if site._worker.done():
+            assert isinstance(site._worker.exception(), SettingsError)
             await site.start_worker()
         return bool((await site.access(product, "meanwhile@deleted.example"))["access"])
 

@@ -166,11 +166,12 @@ async def test_a_long_list_of_people_goes_on(
         address = f"/admin/numbers/people?kind=members&product={product}"
         page = (await admin.get(address)).text
         assert ("latest@pages.example" in page, "first@pages.example" in page) == (True, False)
-        later = re.search(r'href="([^"]+after=[^"]+)"', page)
+        onwards = re.compile(r'href="([^"]+after=[^"]+)"')
+        later = onwards.search(page)
         assert later
         page = (await admin.get(html.unescape(later[1]))).text
         assert ("latest@pages.example" in page, "first@pages.example" in page) == (False, True)
-        assert "after=" not in page
+        assert not onwards.search(page)
         assert f'href="{html.escape(address)}"' in page
         await admin.get(f"{address}&after=nonsense")
 

@@ -27,6 +27,7 @@ WIDE = {
     "POST /matches/{id}/accept",
     "POST /users/{id}/merge",
     "POST /users/{id}/unmerge",
+    "POST /member-imports/{id}/undo",
     "GET /audit",
 }
 PREVIEWS = {
