@@ -15,7 +15,7 @@ from latchkey import contracts, dispatch
 from latchkey.contracts import CompareBatch, CompareBatchResult, Compared
 from latchkey.rules.drift import Kind, Severity
 from latchkey.rules.vocabulary import Cause, GrantSource
-from latchkey.store.access import complimentary
+from latchkey.store.access import collections, complimentary
 from latchkey.store.checks import reconciliations as store
 from latchkey.store.checks.comparing import Difference
 from latchkey.store.checks.reconciliations import Found
@@ -178,10 +178,14 @@ def _failures(found: Readings) -> dict[str, str]:
 async def _mend_others(
     connection: Connection, mended: Sequence[Found], context: ApplyContext
 ) -> None:
-    """Complimentary access that is over ends; links have their workflows started."""
+    """Complimentary access that is over ends, what products open follows their grants, links have
+    their workflows started."""
     if any(found.source in (GrantSource.MANUAL, GrantSource.COLLECTION) for found in mended):
         await complimentary.end_due(connection, context.as_of, limit=MANUAL_AT_ONCE)
         await wakeups.add(connection, wakeups.ENDINGS, [""])
+    opened = {found.source_id for found in mended if found.source == GrantSource.PRODUCT}
+    if opened:
+        await collections.repair_opened(connection, sorted(opened))
     for difference in mended:
         if difference.source == "link":
             await links.dispatch_again(connection, int(difference.source_id))

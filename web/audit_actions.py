@@ -164,6 +164,8 @@ PAGES: dict[str, A | None] = {
     "POST /admin/collections": A.COLLECTION_CREATED,
     "POST /admin/collections/{id}": A.COLLECTION_CHANGED,
     "POST /admin/collections/{id}/delete": A.COLLECTION_DELETED,
+    "POST /admin/collections/{id}/sales": A.COLLECTION_CHANGED,
+    "POST /admin/collections/{id}/sales/{product}/end": A.COLLECTION_CHANGED,
     "POST /admin/collections/{id}/grants": A.ACCESS_GIVEN,
     "POST /admin/collections/{id}/grants/{holder}/end": A.ACCESS_ENDED,
     "POST /admin/connect/{kind}": None,

@@ -87,7 +87,7 @@ def _product_access(mail: OutMail, site: SiteSettings) -> Letter:
                 len(names) - 1,
                 name=names[0],
             ),
-            [_("You can now open:"), *[f"• {name}" for name in names]],
+            [_("You can now open:"), *[f"• {name}" for name in names], *_contents(mail)],
             _("Open your library"),
             "/library",
             _(_SIGNS_IN),
@@ -98,12 +98,20 @@ def _product_access(mail: OutMail, site: SiteSettings) -> Letter:
         _("You have access to %(name)s", name=name),
         [
             _("You can now open %(name)s.", name=name),
+            *_contents(mail),
             _("The button below signs you in and takes you there."),
         ],
         _("Open %(name)s", name=name),
         f"/products/{mail.products[0]['slug']}" if shown else "/library",
         _(_SIGNS_IN),
     )
+
+
+def _contents(mail: OutMail) -> list[str]:
+    """What the products open, one line each."""
+    if not mail.contents:
+        return []
+    return [_("Included in it:"), *[f"• {line(name)}" for name in mail.contents]]
 
 
 def _login_instructions(mail: OutMail, site: SiteSettings) -> Letter:

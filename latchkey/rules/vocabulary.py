@@ -85,12 +85,14 @@ class ComparisonCause(StrEnum):
 
 
 class GrantSource(StrEnum):
-    """What gives access: something bought, or somebody's decision."""
+    """What gives access: something bought, somebody's decision, or another product that opens the
+    collection which the product is in."""
 
     SUBSCRIPTION = "subscription"
     ORDER = "order"
     MANUAL = "manual"
     COLLECTION = "collection"
+    PRODUCT = "product"
 
 
 class SubscriptionPhase(StrEnum):

@@ -185,5 +185,5 @@ async def empty(connection: Connection, *, products: bool) -> None:
             " where checkout_target <> 'external'"
         )
         return
-    for name in ("collections", "categories", "products"):
+    for name in ("products", "collections", "categories"):
         await connection.execute(f"delete from {name}")

@@ -209,7 +209,7 @@ KEPT: Mapping[str, str] = {
     "products": (
         "id slug name description image_url status access_mode access_mail content content_url"
         " created_at updated_at policy_overrides purchase_method checkout_target external_url"
-        " promotion_codes show_locked sale_asked_at sale_read_at one_trial"
+        " promotion_codes show_locked sale_asked_at sale_read_at one_trial opens_collection"
     ),
     "protected_site_products": "site_id product_id",
     "mail_texts": "variant language subject body updated_at",

@@ -69,6 +69,18 @@ begin
 end
 $$;
 
+CREATE FUNCTION close_with_gone() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    update grants c set ended_at = greatest(now(), c.since), end_reason = 'collection_changed'
+      from gone g
+     where c.source = 'product' and c.source_id = g.product_id || '/' || g.id
+       and c.ended_at is null;
+    return null;
+end
+$$;
+
 CREATE FUNCTION end_authorizations(of_user bigint, of_session bigint, of_client text) RETURNS void
     LANGUAGE sql
     AS $$
@@ -142,6 +154,31 @@ begin
         return old;
     end if;
     return null;
+end
+$$;
+
+CREATE FUNCTION keep_contents_closed() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    if exists (select from collection_products where product_id = new.id) then
+        raise exception 'the product % is in a collection, so it can''t open one', new.id
+              using errcode = 'check_violation', constraint = 'collections_hold_no_openers';
+    end if;
+    return new;
+end
+$$;
+
+CREATE FUNCTION keep_openers_out() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    perform from products where id = new.product_id for no key update;
+    if exists (select from products where id = new.product_id and opens_collection is not null) then
+        raise exception 'the product % opens a collection, so it can''t be in one', new.product_id
+              using errcode = 'check_violation', constraint = 'collections_hold_no_openers';
+    end if;
+    return new;
 end
 $$;
 
@@ -231,6 +268,39 @@ begin
 end
 $$;
 
+CREATE FUNCTION open_with_changed() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+declare
+    openers bigint[];
+begin
+    select array_agg(n.id) into openers
+      from before_it o join after_it n using (id) join products p on p.id = n.product_id
+     where p.opens_collection is not null
+       and (o.ended_at, o.until, o.user_id) is distinct from (n.ended_at, n.until, n.user_id);
+    if openers is not null then
+        perform from settle_opened(openers);
+    end if;
+    return null;
+end
+$$;
+
+CREATE FUNCTION open_with_given() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+declare
+    openers bigint[];
+begin
+    select array_agg(n.id) into openers
+      from given n join products p on p.id = n.product_id
+     where p.opens_collection is not null and n.ended_at is null;
+    if openers is not null then
+        perform from settle_opened(openers);
+    end if;
+    return null;
+end
+$$;
+
 CREATE FUNCTION raise_link_epoch() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -316,6 +386,73 @@ begin
               and (r.stripe_product, r.price_id, r.quantity, r.trial, coalesce(r.discount, 0))
                 = (w.stripe_product, w.price_id, w.quantity, w.trial, coalesce(w.discount, 0)));
 end $$;
+
+CREATE FUNCTION settle_opened(openers bigint[], late text DEFAULT 'admin'::text) RETURNS TABLE(grant_id bigint, to_user bigint, of_product text, happened text, inside boolean, why text)
+    LANGUAGE plpgsql
+    AS $$
+begin
+    perform from collections c
+      where c.id in (select p.opens_collection from grants g join products p on p.id = g.product_id
+                      where g.id = any(openers))
+      order by c.id for key share;
+    return query
+        update grants c
+           set ended_at = greatest(coalesce(g.ended_at, now()), c.since),
+               due_at = case when g.due_at >= c.since then g.due_at end,
+               end_reason = coalesce(g.end_reason, 'collection_changed')
+          from grants g
+         where g.id = any(openers) and c.source = 'product'
+           and c.source_id = g.product_id || '/' || g.id and c.ended_at is null
+           and (g.ended_at is not null
+                or not exists (select from products p
+                                 join collection_products i on i.collection_id = p.opens_collection
+                                where p.id = g.product_id and i.product_id = c.product_id))
+        returning c.id, c.user_id, c.product_id, 'ended', true, c.end_reason;
+    return query
+        update grants c
+           set until = case when c.ended_at is null then g.until else c.until end,
+               user_id = g.user_id
+          from grants g
+         where g.id = any(openers) and c.source = 'product'
+           and c.source_id = g.product_id || '/' || g.id
+           and (c.user_id <> g.user_id or c.ended_at is null and c.until is distinct from g.until)
+        returning c.id, c.user_id, c.product_id, 'moved', true, null::text;
+    return query
+        with wanted as (
+            select g.user_id, i.product_id, g.product_id || '/' || g.id as source_id, g.until,
+                   g.created_at = now() as along, g.since, g.cause, g.bought_at,
+                   exists (select from live_grants x
+                            where x.user_id = g.user_id and x.product_id = i.product_id) as had
+              from grants g
+              join products p on p.id = g.product_id
+              join collection_products i on i.collection_id = p.opens_collection
+             where g.id = any(openers) and g.ended_at is null
+               and (g.until is null or g.until > now())
+               and not exists (
+                   select from grants c
+                    where c.source = 'product' and c.source_id = g.product_id || '/' || g.id
+                      and c.product_id = i.product_id and c.ended_at is null)
+               and not exists (
+                   select from grants e
+                     join grants c on c.source = 'product' and c.product_id = i.product_id
+                      and c.source_id = e.product_id || '/' || e.id and c.held
+                    where e.user_id = g.user_id and e.product_id = g.product_id
+                      and e.source = g.source and e.source_id = g.source_id)
+        ), made as (
+            insert into grants (user_id, product_id, source, source_id, since, until, cause,
+                                bought_at)
+            select w.user_id, w.product_id, 'product', w.source_id,
+                   case when along then w.since else now() end, w.until,
+                   case when along then w.cause else late end,
+                   case when along then w.bought_at end
+              from wanted w order by w.source_id, w.product_id
+            on conflict do nothing
+            returning id, user_id, product_id, source_id
+        )
+        select m.id, m.user_id, m.product_id, 'given', w.had, null::text
+          from made m join wanted w using (source_id, product_id);
+end
+$$;
 
 CREATE FUNCTION this_database() RETURNS text
     LANGUAGE plpgsql STABLE
@@ -882,7 +1019,7 @@ CREATE TABLE grants (
     held boolean DEFAULT false NOT NULL,
     due_at timestamp with time zone,
     bought_at timestamp with time zone,
-    CONSTRAINT grants_source_check CHECK ((source = ANY (ARRAY['subscription'::text, 'order'::text, 'manual'::text, 'collection'::text])))
+    CONSTRAINT grants_source_check CHECK ((source = ANY (ARRAY['subscription'::text, 'order'::text, 'manual'::text, 'collection'::text, 'product'::text])))
 );
 
 ALTER TABLE grants ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -1100,6 +1237,7 @@ CREATE TABLE products (
     sale_asked_at timestamp with time zone DEFAULT now() NOT NULL,
     sale_read_at timestamp with time zone DEFAULT now() NOT NULL,
     one_trial boolean DEFAULT true NOT NULL,
+    opens_collection text,
     CONSTRAINT products_access_mode_check CHECK ((access_mode = ANY (ARRAY['assigned'::text, 'signed_in'::text, 'public'::text]))),
     CONSTRAINT products_checkout_target_check CHECK ((checkout_target = ANY (ARRAY['stripe'::text, 'payment_link'::text, 'external'::text]))),
     CONSTRAINT products_purchase_method_check CHECK ((purchase_method = ANY (ARRAY['none'::text, 'sales_page'::text, 'checkout'::text]))),
@@ -2971,6 +3109,8 @@ CREATE INDEX product_categories_by_category ON product_categories USING btree (c
 
 CREATE INDEX products_by_name ON products USING btree (lower(name), id);
 
+CREATE INDEX products_that_open ON products USING btree (opens_collection) WHERE (opens_collection IS NOT NULL);
+
 CREATE INDEX protected_site_products_product ON protected_site_products USING btree (product_id);
 
 CREATE INDEX reconciliations_newest ON reconciliations USING btree (created_at DESC, id);
@@ -3075,6 +3215,12 @@ CREATE TRIGGER audit_log_table BEFORE TRUNCATE ON audit_log FOR EACH STATEMENT E
 
 CREATE TRIGGER claims_email_key BEFORE INSERT OR UPDATE OF email ON claims FOR EACH ROW EXECUTE FUNCTION fill_email_key();
 
+CREATE TRIGGER close_with_gone AFTER DELETE ON grants REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION close_with_gone();
+
+CREATE TRIGGER collections_hold_no_openers BEFORE INSERT OR UPDATE ON collection_products FOR EACH ROW EXECUTE FUNCTION keep_openers_out();
+
+CREATE TRIGGER collections_hold_no_openers BEFORE INSERT OR UPDATE OF opens_collection ON products FOR EACH ROW WHEN ((new.opens_collection IS NOT NULL)) EXECUTE FUNCTION keep_contents_closed();
+
 CREATE TRIGGER customers_email_key BEFORE INSERT OR UPDATE OF email ON customers FOR EACH ROW EXECUTE FUNCTION fill_email_key();
 
 CREATE TRIGGER customers_own_billing BEFORE INSERT OR UPDATE OF user_id ON customers FOR EACH ROW WHEN ((new.user_id IS NOT NULL)) EXECUTE FUNCTION open_own_billing();
@@ -3100,6 +3246,10 @@ CREATE TRIGGER note_items_changed AFTER UPDATE ON subscription_items REFERENCING
 CREATE TRIGGER note_items_removed AFTER DELETE ON subscription_items REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_recurring_spans();
 
 CREATE TRIGGER note_users_created AFTER INSERT ON users REFERENCING NEW TABLE AS made FOR EACH STATEMENT EXECUTE FUNCTION note_users_created();
+
+CREATE TRIGGER open_with_changed AFTER UPDATE ON grants REFERENCING OLD TABLE AS before_it NEW TABLE AS after_it FOR EACH STATEMENT EXECUTE FUNCTION open_with_changed();
+
+CREATE TRIGGER open_with_given AFTER INSERT ON grants REFERENCING NEW TABLE AS given FOR EACH STATEMENT EXECUTE FUNCTION open_with_given();
 
 CREATE TRIGGER orders_email_key BEFORE INSERT OR UPDATE OF email ON orders FOR EACH ROW EXECUTE FUNCTION fill_email_key();
 
@@ -3337,6 +3487,9 @@ ALTER TABLE ONLY product_categories
 
 ALTER TABLE ONLY product_categories
     ADD CONSTRAINT product_categories_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY products
+    ADD CONSTRAINT products_opens_collection_fkey FOREIGN KEY (opens_collection) REFERENCES collections(id);
 
 ALTER TABLE ONLY protected_site_products
     ADD CONSTRAINT protected_site_products_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(id) ON DELETE CASCADE;

@@ -160,7 +160,8 @@ async def take_gift(life: "Life") -> None:
 
 async def tend_the_collection(life: "Life") -> None:
     """Create the collection, change its products, give it to somebody, or take it back."""
-    shelf = set(life.chance.sample(life.products, 2))
+    closed = [one for one in life.products if life.bundle is None or one != life.bundle.opener]
+    shelf = set(life.chance.sample(closed, 2))
     if life.hand.collection is None:
         made = await life.outside.call(
             "POST", "/collections", json={"name": "Shelf", "products": sorted(shelf)}
@@ -191,6 +192,26 @@ async def tend_the_collection(life: "Life") -> None:
             await life.outside.call("POST", f"{path}/grants", json=given)
             life.hand.hand_over(life.owner(person.email), until)
             life.unsure.add(life.owner(person.email))
+
+
+async def tend_the_bundle(life: "Life") -> None:
+    """Change what is in the collection that a product opens, have it open it no longer, or again.
+    Who gets something by that is told, as the product's switch says."""
+    bundle = life.bundle
+    if bundle is None:
+        return
+    path = f"/collections/{bundle.collection}"
+    life.hand.pass_time()
+    if life.chance.random() < 0.5:
+        bundle.inside = set(life.chance.sample(bundle.contents, life.chance.randint(1, 2)))
+        life.log.append(f"the bundle holds {sorted(bundle.inside)}")
+        await life.outside.call("PATCH", path, json={"products": sorted(bundle.inside)})
+    else:
+        bundle.opened = not bundle.opened
+        life.log.append(f"{bundle.opener} {'opens' if bundle.opened else 'leaves'} the bundle")
+        sold_as = [bundle.opener] if bundle.opened else []
+        await life.outside.call("PATCH", path, json={"sold_as": sold_as})
+    life.unsure |= {life.owner(email) for email in life.addresses()}
 
 
 async def sell(life: "Life") -> None:
@@ -337,6 +358,7 @@ ACTS: list[tuple[Act, int]] = [
     (gift, 4),
     (take_gift, 2),
     (tend_the_collection, 4),
+    (tend_the_bundle, 2),
     (claim, 2),
     (merge, 2),
     (decide_a_match, 2),

@@ -4,11 +4,12 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from tests.hostile.bundle import Opened
 from tests.hostile.byhand import Held
 from tests.hostile.model import Past, Source
 from tests.hostile.policy import DAY
@@ -49,12 +50,21 @@ class WrongError(AssertionError):
 
 @dataclass
 class Grants:
-    """Live grants: those of purchases by source and product, with owner and end, and those given by
-    hand."""
+    """Live grants: those of purchases by source and product, with owner and end, those given by
+    hand, and those that another product opened."""
 
     bought: dict[str, dict[str, tuple[str, datetime | None]]] = field(default_factory=dict)
     gifts: dict[Pair, datetime | None] = field(default_factory=dict)
     shelf: dict[Pair, datetime | None] = field(default_factory=dict)
+    opened: Opened = field(default_factory=Counter)
+
+    def ends_of(self, product: str) -> Iterator[tuple[str, datetime | None]]:
+        """Owner and end of each grant of a product, except by another product."""
+        for mine in self.bought.values():
+            if product in mine:
+                yield mine[product]
+        for given in (self.gifts, self.shelf):
+            yield from ((owner, ends) for (owner, one), ends in given.items() if one == product)
 
     def union(self) -> dict[Pair, Answer]:
         """For each person and product, the latest end of everything that gives access."""
@@ -65,6 +75,8 @@ class Grants:
         for given in (self.gifts, self.shelf):
             for key, ends in given.items():
                 found.setdefault(key, []).append(ends)
+        for owner, product, ends in self.opened.elements():
+            found.setdefault((owner, product), []).append(ends)
         return found
 
 
@@ -93,6 +105,7 @@ class Judge:
         }
         self._judge_bills(lines)
         await self._judge_strangers(grants)
+        await self._judge_opened(grants)
         await self._judge_left()
         await self._judge_moments()
         await self._judge_lines_by_hand()
@@ -155,6 +168,9 @@ class Judge:
         found = Grants()
         for row in rows:
             key = (row["owner"], row["product_id"])
+            if row["source"] == "product":
+                found.opened[*key, row["until"]] += 1
+                continue
             if row["source"] in ("manual", "collection"):
                 given = found.gifts if row["source"] == "manual" else found.shelf
                 if key in given:
@@ -270,6 +286,32 @@ class Judge:
             wanted: Held = {key: ends and round(ends, 3) for key, ends in should.items()}
             if stamps != wanted:
                 raise WrongError(f"{what} access is {stamps}, should be {wanted}")
+
+    async def _judge_opened(self, grants: Grants) -> None:
+        """What a product opens follows its grants, one by one, and each beginning and end of it is
+        told."""
+        bundle = self._life.bundle
+        wanted = bundle.gives(grants.ends_of(bundle.opener)) if bundle else Counter()
+        if grants.opened != wanted:
+            more, less = grants.opened - wanted, wanted - grants.opened
+            raise WrongError(f"opened by another product: {more} too many, {less} are missing")
+        if bundle is None:
+            return
+        rows = await self._life.outside.fetch(
+            """
+            select g.id, g.product_id, g.source_id, g.since, g.ended_at, g.end_reason from grants g
+             where g.source = 'product' and g.product_id = any($1::text[])
+               and (not exists (select from activities a
+                                 where a.fact = 'access_granted:' || g.id)
+                    or g.end_reason is distinct from 'merged'
+                       and (g.ended_at is not null) <> exists (
+                           select from activities a where a.fact = 'access_ended:' || g.id)
+                    or g.ended_at < g.since or g.due_at > g.ended_at)
+            """,
+            bundle.contents,
+        )
+        if rows:
+            raise WrongError(f"opened without a line: {[dict(row) for row in rows]}")
 
     async def _judge_left(self) -> None:
         """Nobody can still pay for what a product isn't linked to any more."""

@@ -9,6 +9,7 @@ from itertools import cycle
 
 from tests.harness import until
 from tests.hostile import acts
+from tests.hostile.bundle import Bundle
 from tests.hostile.byhand import ByHand
 from tests.hostile.judge import Judge
 from tests.hostile.model import Links, Source
@@ -58,6 +59,7 @@ class Life:
     links: Links = field(default_factory=Links)
     rules: Rules = field(default_factory=Rules)
     hand: ByHand = field(default_factory=ByHand)
+    bundle: Bundle | None = None
     merged: dict[str, str] = field(default_factory=dict)
     unsure: set[str] = field(default_factory=set)
     log: list[str] = field(default_factory=list)
@@ -101,11 +103,27 @@ class Life:
             given = {"name": f"Product {number} of {self.seed}", "status": "live"}
             made = await self.outside.call("POST", "/products", json=given)
             self.products.append(made["id"])
+        if self.seed % 2 == 0:
+            self.bundle = await self._sell_together(self.products[0])
         self.people = [
             Person(f"{name}{number}.of.{self.seed}@{host}")
             for number, (name, host) in zip(range(self.size.people), cycle(MAILBOXES))
         ]
         await self.moves()
+
+    async def _sell_together(self, opener: str) -> Bundle:
+        """Have a product open a collection of two that can't be had otherwise."""
+        contents = []
+        for letter in "ab":
+            given = {"name": f"Inside {letter} of {self.seed}", "status": "live"}
+            made = await self.outside.call("POST", "/products", json=given)
+            contents.append(made["id"])
+        made = await self.outside.call(
+            "POST", "/collections", json={"name": "Bundle", "products": contents}
+        )
+        bundle = Bundle(made["id"], opener, contents, set(contents))
+        await self.outside.call("PATCH", f"/collections/{made['id']}", json={"sold_as": [opener]})
+        return bundle
 
     async def begin(self) -> None:
         """Make the first links, once the catalog is known."""

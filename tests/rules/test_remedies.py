@@ -38,6 +38,7 @@ CARD = Card(
     sold=True,
     interrupted=False,
     had=True,
+    through=None,
     purchase_method="checkout",
     checkout_target="stripe",
     has_sales_page=True,

@@ -259,6 +259,16 @@ async def test_a_change_and_its_line_are_one(site: Latchkey) -> None:
             f"/admin/collections/{collection}/grants",
             {"email": "more@audit.example"},
         ),
+        (
+            f"/admin/collections/{collection}",
+            f"/admin/collections/{collection}/sales",
+            {"product": product},
+        ),
+        (
+            f"/admin/collections/{collection}",
+            f"/admin/collections/{collection}/sales/{product}/end",
+            {},
+        ),
         (f"/admin/collections/{collection}", f"/admin/collections/{collection}/delete", {}),
         (f"/admin/users/{member}", f"/admin/users/{member}/notes", {"text": "a note"}),
         (f"/admin/users/{member}", f"/admin/users/{member}/link", {}),

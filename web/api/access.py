@@ -26,7 +26,12 @@ class Who(Input):
 
 
 class LiveGrant(Output):
-    """One live grant, which lets the person open the product."""
+    """One live grant, which lets the person open the product.
+
+    `source_id` is Stripe's id of a subscription or purchase, or the collection. Of the source
+    `product`, which opens the collection that the product asked for is in, it is the id of that
+    product, a slash, and the id of its grant. This one lasts as long as that one.
+    """
 
     id: int
     source: str

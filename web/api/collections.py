@@ -5,6 +5,7 @@ from datetime import datetime
 from pydantic import Field
 
 from latchkey.store.access import collections, complimentary
+from latchkey.store.access.collections import CollectionError
 from latchkey.store.access.complimentary import ComplimentaryGrant
 from latchkey.store.pool import Connection
 from latchkey.store.products.products import UnknownProductError
@@ -19,19 +20,27 @@ MOST_GIFTS = 1000
 
 
 class CollectionChanges(Input):
-    """The fields to change; omitted ones stay as they are. `products` replaces the whole list."""
+    """The fields to change; omitted ones stay as they are. `products` and `sold_as` replace the
+    whole lists."""
 
     name: Name | None = None
     description: Text | None = None
     products: list[str] | None = Field(None, max_length=500)
+    sold_as: list[str] | None = Field(None, max_length=50)
 
 
 class Collection(Output):
+    """`products` are in the collection; those of `sold_as` open it: whoever has one of them has the
+    collection as long. `holders` counts the people whom it was given to, `buyers` those who have
+    it by a product."""
+
     id: str
     name: str
     description: str
     products: list[str]
+    sold_as: list[str]
     holders: int
+    buyers: int
     created_at: datetime
 
 
@@ -100,6 +109,8 @@ async def create_collection(call: Call) -> Collection:
             )
         except UnknownProductError as error:
             raise ApiError(422, "unknown_product", str(error)) from None
+        except CollectionError as error:
+            raise ApiError(409, "not_possible", str(error)) from None
     return _shown(made)
 
 
@@ -112,26 +123,49 @@ async def get_collection(call: Call) -> Collection:
 
 @endpoint("PATCH", "/collections/{id}", body=CollectionChanges, answer=Collection)
 async def change_collection(call: Call) -> Collection:
-    """Change a collection. Its holders gain added products and lose removed ones."""
+    """Change a collection. Whoever has it gains added products and loses removed ones.
+
+    A product that opens a collection can't be in one. It opens one at most.
+    """
     wanted: CollectionChanges = call.body
     async with call.site.pool.acquire() as connection, connection.transaction():
         found = await _found(connection, call)
         await collections.rename(
             connection, found.id, name=wanted.name, description=wanted.description
         )
-        if wanted.products is not None:
-            try:
-                await collections.set_products(connection, found.id, wanted.products, actor=None)
-            except UnknownProductError as error:
-                raise ApiError(422, "unknown_product", str(error)) from None
+        try:
+            await _change(connection, found, wanted)
+        except UnknownProductError as error:
+            raise ApiError(422, "unknown_product", str(error)) from None
+        except CollectionError as error:
+            raise ApiError(409, "not_possible", str(error)) from None
         return _shown(await _found(connection, call))
+
+
+async def _change(
+    connection: Connection, found: collections.Collection, wanted: CollectionChanges
+) -> None:
+    """Products that no longer open it first, so that one of them may get into it."""
+    for product_id in found.sold_as:
+        if wanted.sold_as is not None and product_id not in wanted.sold_as:
+            await collections.stop_selling(connection, found.id, product_id, actor=None)
+    if wanted.products is not None:
+        await collections.set_products(connection, found.id, wanted.products, actor=None)
+    for product_id in wanted.sold_as or ():
+        await collections.sell_as(connection, found.id, product_id, actor=None)
 
 
 @endpoint("DELETE", "/collections/{id}", answer=None)
 async def delete_collection(call: Call) -> None:
-    """Delete a collection. The access it gave ends."""
+    """Delete a collection. The access it gave ends.
+
+    It can't be deleted while a product opens it.
+    """
     async with call.site.pool.acquire() as connection, connection.transaction():
-        await collections.delete(connection, (await _found(connection, call)).id, actor=None)
+        try:
+            await collections.delete(connection, (await _found(connection, call)).id, actor=None)
+        except CollectionError as error:
+            raise ApiError(409, "not_possible", str(error)) from None
 
 
 @endpoint("GET", "/collections/{id}/grants", query=Paging, answer=HolderList)

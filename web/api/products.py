@@ -24,6 +24,7 @@ class Product(Output):
     `/buy/<slug>` leads wherever `purchase_method` and `checkout_target` point. With `show_locked`,
     people without access see a locked card once there is a way to buy the product. With
     `one_trial`, whoever had free days of the product isn't given any again.
+    `opens_collection` is the collection that whoever has the product has, too.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Product(Output):
     external_url: str | None
     show_locked: bool
     one_trial: bool
+    opens_collection: str | None
     created_at: datetime
     updated_at: datetime
 

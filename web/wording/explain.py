@@ -90,6 +90,9 @@ def ending(link: ExplainedSource) -> str:
             )
         case GrantSource.COLLECTION:
             return _("Lasts as long as access to its collection")
+        case GrantSource.PRODUCT:
+            lasts = _("Lasts as long as access to %(name)s, which opens it", name=link.opened_by)
+            return lasts + _(": until %(day)s", day=_day(grant.until)) if grant.until else lasts
     if grant.until:
         return _("Ends on %(day)s, as set when it was granted", day=_day(grant.until))
     return _("No end date: it lasts until somebody ends it")

@@ -478,6 +478,8 @@ NOTICES = {
     "gifts": A_("Access granted."),
     "lifted": A_("Hold lifted."),
     "created-collection": A_("Collection created. Now choose its products."),
+    "collection-sold": A_("Whoever has this product has the collection now."),
+    "collection-unsold": A_("The product doesn't open this collection any more."),
     "merged": A_("The two users have been merged."),
     "merge-asked": A_("We've sent an email. The two are merged once the owner agrees."),
     "unmerged": A_(
@@ -536,6 +538,7 @@ SOURCES: dict[str, str] = {
     GrantSource.ORDER: A_("Purchase"),
     GrantSource.MANUAL: A_("Complimentary"),
     GrantSource.COLLECTION: A_("Collection"),
+    GrantSource.PRODUCT: A_("Another product"),
 }
 SUBSCRIPTION_PHASES: dict[str, str] = {
     SubscriptionPhase.ACTIVE: A_("Active"),

@@ -44,11 +44,13 @@ def standing(member: Any) -> Standing:
             return _say(_("One-time purchase, no end date")), "good"
         case GrantSource.COLLECTION:
             text = _("Through a collection")
+        case GrantSource.PRODUCT:
+            text = _say(_("Through {}"), member.opened_by or _("another product"))
         case _:
             text = _("Complimentary")
     if member.until:
         return _say(_("{}, ends on {}"), text, day(member.until)), "warn"
-    return _say(text), "good"
+    return _say("{}", text), "good"
 
 
 def subscription(row: Any) -> Standing:

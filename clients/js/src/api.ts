@@ -281,14 +281,18 @@ export interface paths {
         post?: never;
         /**
          * Delete a collection. The access it gave ends.
-         * @description Needs a token with the scope `write` or a wider one.
+         * @description It can't be deleted while a product opens it.
+         *
+         *     Needs a token with the scope `write` or a wider one.
          */
         delete: operations["delete_collections_id"];
         options?: never;
         head?: never;
         /**
-         * Change a collection. Its holders gain added products and lose removed ones.
-         * @description Needs a token with the scope `write` or a wider one.
+         * Change a collection. Whoever has it gains added products and loses removed ones.
+         * @description A product that opens a collection can't be in one. It opens one at most.
+         *
+         *     Needs a token with the scope `write` or a wider one.
          */
         patch: operations["patch_collections_id"];
         trace?: never;
@@ -2132,7 +2136,12 @@ export interface components {
              */
             differences?: number[] | null;
         };
-        /** Collection */
+        /**
+         * Collection
+         * @description `products` are in the collection; those of `sold_as` open it: whoever has one of them has the
+         *     collection as long. `holders` counts the people whom it was given to, `buyers` those who have
+         *     it by a product.
+         */
         Collection: {
             /** Id */
             id: string;
@@ -2142,8 +2151,12 @@ export interface components {
             description: string;
             /** Products */
             products: string[];
+            /** Sold As */
+            sold_as: string[];
             /** Holders */
             holders: number;
+            /** Buyers */
+            buyers: number;
             /**
              * Created At
              * Format: date-time
@@ -2152,7 +2165,8 @@ export interface components {
         };
         /**
          * CollectionChanges
-         * @description The fields to change; omitted ones stay as they are. `products` replaces the whole list.
+         * @description The fields to change; omitted ones stay as they are. `products` and `sold_as` replace the
+         *     whole lists.
          */
         CollectionChanges: {
             /**
@@ -2170,6 +2184,11 @@ export interface components {
              * @default null
              */
             products?: string[] | null;
+            /**
+             * Sold As
+             * @default null
+             */
+            sold_as?: string[] | null;
         };
         /** CollectionList */
         CollectionList: {
@@ -2405,10 +2424,11 @@ export interface components {
         };
         /**
          * GrantSource
-         * @description What gives access: something bought, or somebody's decision.
+         * @description What gives access: something bought, somebody's decision, or another product that opens the
+         *     collection which the product is in.
          * @enum {string}
          */
-        GrantSource: "subscription" | "order" | "manual" | "collection";
+        GrantSource: "subscription" | "order" | "manual" | "collection" | "product";
         /**
          * Holder
          * @description A person who has the collection.
@@ -2678,6 +2698,10 @@ export interface components {
         /**
          * LiveGrant
          * @description One live grant, which lets the person open the product.
+         *
+         *     `source_id` is Stripe's id of a subscription or purchase, or the collection. Of the source
+         *     `product`, which opens the collection that the product asked for is in, it is the id of that
+         *     product, a slash, and the id of its grant. This one lasts as long as that one.
          */
         LiveGrant: {
             /** Id */
@@ -3532,6 +3556,7 @@ export interface components {
          *     `/buy/<slug>` leads wherever `purchase_method` and `checkout_target` point. With `show_locked`,
          *     people without access see a locked card once there is a way to buy the product. With
          *     `one_trial`, whoever had free days of the product isn't given any again.
+         *     `opens_collection` is the collection that whoever has the product has, too.
          */
         Product: {
             /** Id */
@@ -3564,6 +3589,8 @@ export interface components {
             show_locked: boolean;
             /** One Trial */
             one_trial: boolean;
+            /** Opens Collection */
+            opens_collection: string | null;
             /**
              * Created At
              * Format: date-time

@@ -1,6 +1,6 @@
 """A method for each call of the JSON API. Written by `make clients`; don't edit it by hand.
 
-Made from 3b946dc6fa02bb2adc4c40296c476ddc307652fb3e7a882c75122cffae4b3d76
+Made from 25bf122d760270e9f2434a5944ca27dcd32cb8a43ccdb649597178575d773765
 """
 
 from abc import ABC, abstractmethod
@@ -270,7 +270,7 @@ class SyncCalls(ABC):
     def patch_collection(
         self, id: str | int, body: types.CollectionChanges | None = None
     ) -> types.Collection:
-        """Change a collection. Its holders gain added products and lose removed ones."""
+        """Change a collection. Whoever has it gains added products and loses removed ones."""
         found: types.Collection = self._call("PATCH", f"/collections/{_part(id)}", body=body)
         return found
 
@@ -1213,7 +1213,7 @@ class AsyncCalls(ABC):
     async def patch_collection(
         self, id: str | int, body: types.CollectionChanges | None = None
     ) -> types.Collection:
-        """Change a collection. Its holders gain added products and lose removed ones."""
+        """Change a collection. Whoever has it gains added products and loses removed ones."""
         found: types.Collection = await self._call("PATCH", f"/collections/{_part(id)}", body=body)
         return found
 

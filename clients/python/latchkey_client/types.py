@@ -197,22 +197,32 @@ class Choice(TypedDict):
 
 
 class Collection(TypedDict):
+    """
+    `products` are in the collection; those of `sold_as` open it: whoever has one of them has the
+    collection as long. `holders` counts the people whom it was given to, `buyers` those who have
+    it by a product.
+    """
+
     id: str
     name: str
     description: str
     products: list[str]
+    sold_as: list[str]
     holders: int
+    buyers: int
     created_at: str
 
 
 class CollectionChanges(TypedDict):
     """
-    The fields to change; omitted ones stay as they are. `products` replaces the whole list.
+    The fields to change; omitted ones stay as they are. `products` and `sold_as` replace the
+    whole lists.
     """
 
     name: NotRequired[str | None]
     description: NotRequired[str | None]
     products: NotRequired[list[str] | None]
+    sold_as: NotRequired[list[str] | None]
 
 
 class CollectionList(TypedDict):
@@ -352,7 +362,7 @@ class GrantList(TypedDict):
     next: str | None
 
 
-GrantSource: TypeAlias = Literal["subscription", "order", "manual", "collection"]
+GrantSource: TypeAlias = Literal["subscription", "order", "manual", "collection", "product"]
 
 
 class Holder(TypedDict):
@@ -499,6 +509,10 @@ class ListedLesson(TypedDict):
 class LiveGrant(TypedDict):
     """
     One live grant, which lets the person open the product.
+
+    `source_id` is Stripe's id of a subscription or purchase, or the collection. Of the source
+    `product`, which opens the collection that the product asked for is in, it is the id of that
+    product, a slash, and the id of its grant. This one lasts as long as that one.
     """
 
     id: int
@@ -843,6 +857,7 @@ class Product(TypedDict):
     `/buy/<slug>` leads wherever `purchase_method` and `checkout_target` point. With `show_locked`,
     people without access see a locked card once there is a way to buy the product. With
     `one_trial`, whoever had free days of the product isn't given any again.
+    `opens_collection` is the collection that whoever has the product has, too.
     """
 
     id: str
@@ -860,6 +875,7 @@ class Product(TypedDict):
     external_url: str | None
     show_locked: bool
     one_trial: bool
+    opens_collection: str | None
     created_at: str
     updated_at: str
 

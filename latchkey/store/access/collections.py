@@ -1,7 +1,9 @@
 """Collections: products that are granted together.
 
 A holder of a collection has a grant of source `collection` for each of its products, including
-products added later. The caller opens the transaction and wakes the relay.
+products added later. A product may open a collection: whoever has a grant of it has one of source
+`product` for each of the collection's products, which the database gives and ends with it
+(`settle_opened`). The caller opens the transaction and wakes the relay.
 """
 
 import secrets
@@ -10,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import asyncpg
 from asyncpg import Record
 
 from latchkey.addresses import email_key
@@ -26,15 +29,22 @@ from latchkey.store.products.products import UnknownProductError
 from latchkey.store.stripe import wakeups
 
 
+class CollectionError(Exception):
+    """The collection can't be changed so. The message says why and what to do."""
+
+
 @dataclass(frozen=True)
 class Collection:
-    """`products` are ids; `holders` counts the current holders."""
+    """`products` are the ids of what is in it, `sold_as` those of the products that open it.
+    `holders` counts the people who hold it, `buyers` those who have it by a product."""
 
     id: str
     name: str
     description: str
     products: list[str]
+    sold_as: list[str]
     holders: int
+    buyers: int
     created_at: datetime
 
 
@@ -52,11 +62,30 @@ class Holder:
     reason: str | None
 
 
+@dataclass(frozen=True)
+class _Settled:
+    """The rows of grants that ended, and of those that were made: `inserted`, or changed."""
+
+    ended: list[Record]
+    made: list[Record]
+
+    def __add__(self, other: "_Settled") -> "_Settled":
+        return _Settled([*self.ended, *other.ended], [*self.made, *other.made])
+
+
+OPENER = "substring(g.source_id from '^(.*)/')"
+"""The product that opened a grant `g` of source `product`, and below the grant of it."""
+OPENED_BY = "substring(g.source_id from '/([0-9]+)$')::bigint"
+
 _SELECT = """
 select c.id, c.name, c.description, c.created_at,
        (select coalesce(array_agg(product_id order by added_at, product_id), '{}')
           from collection_products where collection_id = c.id) as products,
-       (select count(*) from live_holders where collection_id = c.id) as holders
+       (select coalesce(array_agg(id order by created_at, id), '{}')
+          from products where opens_collection = c.id) as sold_as,
+       (select count(*) from live_holders where collection_id = c.id) as holders,
+       (select count(distinct g.user_id) from live_grants g join products p on p.id = g.product_id
+         where p.opens_collection = c.id) as buyers
   from collections c
 """
 
@@ -71,10 +100,25 @@ async def find(connection: Connection, collection_id: str) -> Collection | None:
     return Collection(**dict(row)) if row else None
 
 
+@dataclass(frozen=True)
+class Unsellable:
+    """Ids of products that open a collection, and of those that are in one."""
+
+    openers: frozenset[str]
+    contents: frozenset[str]
+
+
+async def unsellable(connection: Connection) -> Unsellable:
+    """What can't begin to open a collection."""
+    openers = await connection.fetch("select id from products where opens_collection is not null")
+    contents = await connection.fetch("select distinct product_id as id from collection_products")
+    return Unsellable(*(frozenset(row["id"] for row in rows) for rows in (openers, contents)))
+
+
 async def create(
     connection: Connection, *, name: str, description: str = "", products: Sequence[str] = ()
 ) -> Collection:
-    """Create a collection. Raises `UnknownProductError`."""
+    """Create a collection. Raises `UnknownProductError`, `CollectionError`."""
     collection_id = f"col_{secrets.token_hex(8)}"
     await connection.execute(
         "insert into collections (id, name, description) values ($1, $2, $3)",
@@ -105,13 +149,15 @@ async def rename(
 async def set_products(
     connection: Connection, collection_id: str, products: Sequence[str], *, actor: int | None
 ) -> None:
-    """Set the collection's products: its holders gain added products and lose removed ones.
+    """Set the collection's products: who has it gains added products and loses removed ones.
 
-    Raises `UnknownProductError`.
+    Raises `UnknownProductError`, and `CollectionError` for a product that opens a collection.
     """
     wanted = list(dict.fromkeys(products))
     audit_draft.note(target=("collection", collection_id), after={"products": wanted})
-    known = await connection.fetch("select id from products where id = any($1::text[])", wanted)
+    known = await connection.fetch(
+        "select id, name, opens_collection from products where id = any($1::text[])", wanted
+    )
     if missing := set(wanted) - {row["id"] for row in known}:
         raise UnknownProductError(f"there is no product {sorted(missing)[0]}")
     await _lock(connection, collection_id)
@@ -123,22 +169,192 @@ async def set_products(
         collection_id,
         wanted,
     )
-    await connection.execute(
+    try:
+        await connection.execute(
+            """
+            insert into collection_products (collection_id, product_id)
+            select $1, unnest($2::text[]) on conflict do nothing
+            """,
+            collection_id,
+            wanted,
+        )
+    except asyncpg.CheckViolationError:
+        names = [row["name"] for row in known if row["opens_collection"]]
+        raise CollectionError(
+            f"{names[0] if names else 'One of the products'} opens a collection itself, so it can't"
+            " be in one"
+        ) from None
+    people: int = await connection.fetchval(
         """
-        insert into collection_products (collection_id, product_id)
-        select $1, unnest($2::text[]) on conflict do nothing
+        select count(*) from (
+            select user_id from live_holders where collection_id = $1
+            union select g.user_id from live_grants g join products p on p.id = g.product_id
+                   where p.opens_collection = $1) as people
         """,
         collection_id,
-        wanted,
     )
-    holders: int = await connection.fetchval(
-        "select count(*) from live_holders where collection_id = $1", collection_id
+    bulk_id = bulk.id_for(people)
+    opened = await _settle_opened(
+        connection, "g.ended_at is null and p.opens_collection = $1", collection_id, bulk_id
     )
-    await settle(connection, collection_id, actor=actor, mail=True, bulk_id=bulk.id_for(holders))
+    await settle(connection, collection_id, actor=actor, mail=True, bulk_id=bulk_id, opened=opened)
+
+
+async def sell_as(
+    connection: Connection, collection_id: str, product_id: str, *, actor: int | None
+) -> None:
+    """Have a product open the collection: whoever has the product has what is in the collection, as
+    long as they have it. Doing it again changes nothing. The product's grants are locked before the
+    collection: who is changing one doesn't know yet that it opens anything.
+
+    Raises `UnknownProductError`, and `CollectionError` if the product opens another collection or
+    is in one.
+    """
+    row = await connection.fetchrow(
+        "select name, opens_collection from products where id = $1 for update", product_id
+    )
+    if row is None:
+        raise UnknownProductError(f"there is no product {product_id}")
+    if row["opens_collection"] == collection_id:
+        return
+    if row["opens_collection"] is not None:
+        raise CollectionError(f"{row['name']} opens another collection already")
+    audit_draft.note(target=("collection", collection_id), after={"sold_as": product_id})
+    await connection.execute(
+        """
+        select from grants where product_id = $1 and ended_at is null order by id for no key update
+        """,
+        product_id,
+    )
+    await _lock(connection, collection_id)
+    try:
+        await connection.execute(
+            "update products set opens_collection = $2, updated_at = now() where id = $1",
+            product_id,
+            collection_id,
+        )
+    except asyncpg.CheckViolationError:
+        raise CollectionError(
+            f"{row['name']} is in a collection itself, so it can't open one: take it out first"
+        ) from None
+    await _settle_product(connection, collection_id, product_id, actor=actor)
+
+
+async def stop_selling(
+    connection: Connection, collection_id: str, product_id: str, *, actor: int | None
+) -> bool:
+    """Have a product no longer open the collection, which ends what it opened; False if it didn't
+    open it."""
+    found = await connection.fetchval(
+        "select true from products where id = $1 and opens_collection = $2 for update",
+        product_id,
+        collection_id,
+    )
+    if not found:
+        return False
+    audit_draft.note(target=("collection", collection_id), before={"sold_as": product_id})
+    await _lock(connection, collection_id)
+    await connection.execute(
+        "update products set opens_collection = null, updated_at = now() where id = $1", product_id
+    )
+    await _settle_product(connection, collection_id, product_id, actor=actor)
+    return True
+
+
+async def _settle_product(
+    connection: Connection, collection_id: str, product_id: str, *, actor: int | None
+) -> None:
+    """Bring in line what a product opens after it began or ceased to open the collection."""
+    people: int = await connection.fetchval(
+        "select count(distinct user_id) from live_grants where product_id = $1", product_id
+    )
+    bulk_id = bulk.id_for(people)
+    opened = await _settle_opened(
+        connection, "g.ended_at is null and p.id = $1", product_id, bulk_id
+    )
+    await _tell_settled(
+        connection, opened, collection_id, actor=actor, mail=True, bulk_id=bulk_id, created=0
+    )
+
+
+async def _settle_opened(
+    connection: Connection, which: str, value: str | int, bulk_id: str | None
+) -> _Settled:
+    """Bring in line what the grants `g` open which are `which`, of the product `p`."""
+    rows = await connection.fetch(
+        f"""
+        select s.grant_id as id, s.to_user as user_id, s.of_product as product_id, s.happened,
+               s.happened = 'given' as inserted, s.inside as had_access, s.why as end_reason
+          from settle_opened(
+               (select array_agg(g.id) from grants g join products p on p.id = g.product_id
+                 where {which}), $2) as s
+         where s.happened <> 'moved'
+        """,
+        value,
+        bulk.cause_of(bulk_id).value,
+    )
+    return _Settled(
+        ended=[row for row in rows if row["happened"] == "ended"],
+        made=[row for row in rows if row["happened"] == "given"],
+    )
+
+
+async def repair_opened(connection: Connection, source_ids: Sequence[str]) -> None:
+    """Bring in line with their openers the grants of source `product` with these source ids."""
+    rows = await connection.fetch(
+        """
+        select o.id, p.opens_collection from unnest($1::text[]) as given (source_id)
+          join grants o on o.product_id || '/' || o.id = given.source_id
+           and o.id = substring(given.source_id from '/([0-9]+)$')::bigint
+          join products p on p.id = o.product_id
+        """,
+        list(source_ids),
+    )
+    for row in rows:
+        opened = await _settle_opened(connection, "g.id = $1", row["id"], None)
+        collection_id = row["opens_collection"] or ""
+        await _tell_settled(
+            connection, opened, collection_id, actor=None, mail=False, bulk_id=None, created=0
+        )
+
+
+async def lift_opened(connection: Connection, grant_id: int, *, actor: int | None) -> None:
+    """Give again what a product opens, after the hold on such a grant was lifted: for the grant of
+    the same purchase that lasts now. The caller has locked the collection (`lock_giver`)."""
+    row = await connection.fetchrow(
+        f"""
+        select live.id, p.opens_collection
+          from grants g
+          join grants o on o.id = {OPENED_BY}
+          join grants live
+            on (live.user_id, live.product_id, live.source, live.source_id)
+               = (o.user_id, o.product_id, o.source, o.source_id) and live.ended_at is null
+          join products p on p.id = live.product_id and p.opens_collection is not null
+         where g.id = $1
+        """,
+        grant_id,
+    )
+    if row:
+        opened = await _settle_opened(connection, "g.id = $1", row["id"], None)
+        await _tell_settled(
+            connection,
+            opened,
+            row["opens_collection"],
+            actor=actor,
+            mail=False,
+            bulk_id=None,
+            created=0,
+        )
 
 
 async def delete(connection: Connection, collection_id: str, *, actor: int | None) -> None:
-    """End everyone's access through it and delete it; the history of its grants stays."""
+    """End everyone's access through it and delete it; the history of its grants stays. Raises
+    `CollectionError` while a product opens it."""
+    name = await connection.fetchval(
+        "select name from products where opens_collection = $1 limit 1", collection_id
+    )
+    if name is not None:
+        raise CollectionError(f"it is sold as {name}: stop selling it first")
     await set_products(connection, collection_id, [], actor=actor)
     await connection.execute(
         "delete from collection_holders where collection_id = $1", collection_id
@@ -254,27 +470,40 @@ async def _lock(connection: Connection, collection_id: str) -> None:
 
 
 async def lock_giver(connection: Connection, grant_id: int) -> None:
-    """Lock the collection that gave a grant, if one did."""
+    """Lock the collection that gave a grant, or that was opened by it, if one was."""
     await connection.execute(
-        """
+        f"""
         select from collections
-         where id = (select source_id from grants where id = $1 and source = 'collection')
+         where id in (select g.source_id from grants g where g.id = $1 and g.source = 'collection'
+                      union all
+                      select p.opens_collection from grants g join products p on p.id = {OPENER}
+                       where g.id = $1 and g.source = 'product')
            for update
         """,
         grant_id,
     )
 
 
-async def lock_held(connection: Connection, user_id: int) -> None:
-    """Lock the collections that a user holds."""
+async def lock_held(connection: Connection, user_ids: Sequence[int]) -> None:
+    """Lock the collections that users hold, and keep those from changes that they have by a
+    product."""
     await connection.execute(
         """
         select from collections
          where id in (select collection_id from collection_holders
-                       where user_id = $1 and ended_at is null)
+                       where user_id = any($1::bigint[]) and ended_at is null)
          order by id for update
         """,
-        user_id,
+        list(user_ids),
+    )
+    await connection.execute(
+        """
+        select from collections
+         where id in (select p.opens_collection from grants g join products p on p.id = g.product_id
+                       where g.user_id = any($1::bigint[]) and g.ended_at is null)
+         order by id for key share
+        """,
+        list(user_ids),
     )
 
 
@@ -287,12 +516,38 @@ async def settle(
     users: Sequence[int] | None = None,
     bulk_id: str | None = None,
     created: int = 0,
+    opened: _Settled | None = None,
 ) -> None:
     """Bring the collection's grants in line with its products and holders, except grants that an
     admin ended by hand; `users` limits it to theirs. The caller has locked the collection.
-    `bulk_id` is the bulk change that this is part of, for which so many users were `created`."""
+    `bulk_id` is the bulk change that this is part of, for which so many users were `created`, and
+    `opened` what it changed for those who have the collection by a product."""
     ended = await _end_lost(connection, collection_id, users)
     made = await _give_missing(connection, collection_id, users, actor=actor, bulk_id=bulk_id)
+    settled = _Settled(ended, made) + (opened or _Settled([], []))
+    await _tell_settled(
+        connection,
+        settled,
+        collection_id,
+        actor=actor,
+        mail=mail,
+        bulk_id=bulk_id,
+        created=created,
+    )
+
+
+async def _tell_settled(
+    connection: Connection,
+    settled: _Settled,
+    collection_id: str,
+    *,
+    actor: int | None,
+    mail: bool,
+    bulk_id: str | None,
+    created: int,
+) -> None:
+    """Write the lines and emails of what was settled."""
+    ended, made = settled.ended, settled.made
     fresh = [row for row in made if row["inserted"]]
     lines = [
         *((ActivityType.ACCESS_GRANTED, row, None) for row in fresh),
@@ -317,13 +572,14 @@ def _counts(
     opens nothing."""
     products = sorted({row["product_id"] for row in (*ended, *made)})
     for product_id in products or ([None] if created else []):
-        given = [row["inserted"] for row in made if row["product_id"] == product_id]
+        mine = [row for row in made if row["product_id"] == product_id]
+        granted = {row["user_id"] for row in mine if row["inserted"]}
         yield (
             product_id,
             BulkCounts(
-                granted=sum(given),
-                changed=len(given) - sum(given),
-                ended=sum(row["product_id"] == product_id for row in ended),
+                granted=len(granted),
+                changed=len({row["user_id"] for row in mine} - granted),
+                ended=len({row["user_id"] for row in ended if row["product_id"] == product_id}),
                 created=created,
             ),
         )
@@ -418,7 +674,7 @@ def _line(
         cause=bulk.cause_of(bulk_id),
         user_id=row["user_id"],
         product_id=row["product_id"],
-        source_id=bulk_id or collection_id,
+        source_id=bulk_id or collection_id or None,
         actor_id=actor,
         data={"grant": row["id"], **({"reason": reason} if reason else {})},
     )
@@ -439,7 +695,7 @@ async def _tell(
             by_user.setdefault(row["user_id"], []).append(row)
     mails = []
     for user_id, opened in by_user.items():
-        products = sorted(row["product_id"] for row in opened)
+        products = sorted({row["product_id"] for row in opened})
         first = min(row["id"] for row in opened)
         data: dict[str, Any] = {"source_id": collection_id}
         if bulk_id:

@@ -43,7 +43,8 @@ class AccessQuestion:
 @dataclass(frozen=True)
 class Grant:
     """`ended_at` is when access ended here, `due_at` when it was due; times are aware and in UTC.
-    `source_id` is Stripe's id."""
+    `source_id` is Stripe's id; where a product opened it, that product's, a slash, and the id of
+    the grant that it follows."""
 
     id: int
     user_id: int
@@ -62,6 +63,11 @@ class Grant:
     held: bool = False
 
     @property
+    def opener(self) -> str | None:
+        """The id of the product that opened it, if one did."""
+        return opener_of(self.source, self.source_id)
+
+    @property
     def state(self) -> str:
         """live, ending (an end is set) or ended."""
         return grant_state(self.until, self.ended_at)
@@ -71,6 +77,11 @@ def grant_state(until: datetime | None, ended_at: datetime | None = None) -> str
     if ended_at is not None or (until is not None and until <= datetime.now(UTC)):
         return "ended"
     return "live" if until is None else "ending"
+
+
+def opener_of(source: str, source_id: str) -> str | None:
+    """The product that opened a grant with this source, if one did."""
+    return source_id.rpartition("/")[0] if source == GrantSource.PRODUCT else None
 
 
 async def access_rows(
@@ -148,8 +159,8 @@ async def give(
 async def end(connection: Connection, grant_id: int, *, actor: int | None) -> Grant | None:
     """End a grant by hand, whatever its source; None if there is no such grant.
 
-    A grant from a purchase or collection is put on hold: nothing restores it until the hold is
-    lifted. Ending is idempotent. The caller opens the transaction.
+    A grant from a purchase, collection or product is put on hold: nothing restores it until the
+    hold is lifted. Ending is idempotent. The caller opens the transaction.
     """
     await collections.lock_giver(connection, grant_id)
     row = await connection.fetchrow(
@@ -177,16 +188,16 @@ async def by_id(connection: Connection, grant_id: int) -> Grant | None:
 
 
 async def lift(connection: Connection, grant_id: int, *, actor: int | None) -> Grant | None:
-    """Lift the hold on a grant that was ended by hand: its purchase or collection gives access
-    again if it is still valid. Holds on other holders of the collection stay. None if there is no
-    such grant. The caller opens the transaction and wakes the relay afterwards."""
+    """Lift the hold on a grant that was ended by hand: its purchase, collection or product gives
+    access again if it is still valid. Holds on other holders of the collection stay. None if there
+    is no such grant. The caller opens the transaction and wakes the relay afterwards."""
     await collections.lock_giver(connection, grant_id)
     row = await connection.fetchrow(
         """
         update grants g set held = false from grants me
          where me.id = $1 and me.held and g.source = me.source and g.source_id = me.source_id
            and g.product_id = me.product_id and g.held
-           and (g.source <> 'collection' or g.user_id = me.user_id)
+           and (g.source not in ('collection', 'product') or g.user_id = me.user_id)
         returning me.user_id, me.product_id, me.source, me.source_id, me.account_id, me.livemode
         """,
         grant_id,
@@ -199,6 +210,8 @@ async def lift(connection: Connection, grant_id: int, *, actor: int | None) -> G
             await collections.settle(
                 connection, row["source_id"], actor=actor, mail=False, users=[row["user_id"]]
             )
+        elif row["source"] == GrantSource.PRODUCT:
+            await collections.lift_opened(connection, grant_id, actor=actor)
         else:
             ids = [row["source_id"]]
             by_subscription = row["source"] == GrantSource.SUBSCRIPTION

@@ -29,7 +29,9 @@ class Card:
     unit. `problem` is the subscription whose payment failed, `unfinished` the status of the newest
     one that isn't over, with its `pause_reason`. `sold` says whether people without
     access can buy it, `interrupted` that it is on sale but can't be bought now, because of a change
-    in Stripe, and `had` whether this person had access before.
+    in Stripe, and `had` whether this person had access before. `through` is the name of another
+    product that opens this one: that by which the person has it or, if they don't, that it can be
+    bought with.
     """
 
     id: str
@@ -47,6 +49,7 @@ class Card:
     sold: bool
     interrupted: bool
     had: bool
+    through: str | None
     purchase_method: str
     checkout_target: str
     has_sales_page: bool
@@ -101,8 +104,11 @@ class Card:
 
 _CARDS = """
 with mine as (
-    select g.product_id, bool_or(g.until is null) as endless, max(g.until) as until
+    select g.product_id, bool_or(g.until is null) as endless, max(g.until) as until,
+           min(o.name) as opener
       from live_grants g
+      left join products o
+        on g.source = 'product' and o.id = substring(g.source_id from '^(.*)/')
      where g.user_id = $1
      group by g.product_id
 ), trouble as (
@@ -136,7 +142,7 @@ with mine as (
            (m.product_id is not null or p.access_mode = 'public'
             or (p.access_mode = 'signed_in' and $1::bigint is not null)) as owned,
            case when p.access_mode = 'assigned' and not m.endless then m.until end as until,
-           t.problem, coalesce(t.cancelled, false) as cancelled,
+           m.opener, t.problem, coalesce(t.cancelled, false) as cancelled,
            t.unfinished, t.pause_reason,
            p.purchase_method, p.checkout_target, p.show_locked, p.has_sales_page,
            p.access_mode = 'signed_in'
@@ -155,6 +161,11 @@ with mine as (
 )
 select c.id, c.slug, c.name, c.description, c.image_url, c.access_mode, c.owned, c.until,
        c.problem, c.cancelled, c.unfinished, c.pause_reason, c.sold, c.interrupted, c.had,
+       case when c.owned then c.opener
+            else (select min(o.name) from collection_products i
+                    join products o on o.opens_collection = i.collection_id
+                   where i.product_id = c.id and o.status = 'live'
+                     and o.purchase_method <> 'none') end as through,
        c.purchase_method, c.checkout_target, c.has_sales_page, r.unit_amount, r.currency,
        r.interval, r.interval_count,
        coalesce((select jsonb_agg(jsonb_build_object(

@@ -10,7 +10,8 @@ from latchkey.store.purchases.subscription_list import CANCELLED_BY
 
 @dataclass(frozen=True)
 class Membership:
-    """One grant with the subscription or order behind it. Times are aware and in UTC."""
+    """One grant with the subscription or order behind it, or the name of the product that it was
+    opened by. Times are aware and in UTC."""
 
     id: int
     user_id: int
@@ -35,13 +36,14 @@ class Membership:
     trial_end: datetime | None
     order_state: str | None
     held: bool
+    opened_by: str | None
 
 
 _SELECT = """
 select g.id, g.user_id, u.email, u.name, g.product_id, p.name as product_name, g.source,
        g.source_id, g.since, g.until, g.ended_at, g.due_at, g.end_reason, g.cause, g.reason,
        b.email as granted_by, s.status, s.scheduled_end, s.period_end, s.trial_end,
-       o.state as order_state, g.held,
+       o.state as order_state, g.held, w.name as opened_by,
        {cancelled_by} as cancelled_by
   from {grants} g
   join users u on u.id = g.user_id
@@ -49,6 +51,7 @@ select g.id, g.user_id, u.email, u.name, g.product_id, p.name as product_name, g
   left join users b on b.id = g.granted_by
   left join subscriptions s on g.source = 'subscription' and s.id = g.source_id
   left join orders o on g.source = 'order' and o.id = g.source_id
+  left join products w on g.source = 'product' and w.id = substring(g.source_id from '^(.*)/')
 """
 _LIVE = _SELECT.format(grants="live_grants", cancelled_by=CANCELLED_BY)
 _ALL = _SELECT.format(grants="grants", cancelled_by=CANCELLED_BY)

@@ -22,7 +22,8 @@ MOST_EVENTS = 30
 @dataclass(frozen=True)
 class ExplainedSource:
     """One source, with everything that led to it or followed from it. `grant` is None if the source
-    gave no access, such as an unpaid subscription or a pending payment."""
+    gave no access, such as an unpaid subscription or a pending payment. `opened_by` is the name of
+    the product that opened it, if one did."""
 
     grant: Grant | None
     stripe_object: dict[str, Any] | None
@@ -30,6 +31,7 @@ class ExplainedSource:
     events: list[dict[str, Any]]
     lines: list[feed.FeedLine]
     mails: list[dict[str, Any]]
+    opened_by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,8 @@ async def chain(connection: Connection, *, user_id: int, product_id: str) -> Exp
         user_id,
         product_id,
     )
-    return _joined(grants, objects, events, lines, [dict(mail) for mail in mails], linked)
+    openers = await _names(connection, [grant.opener for grant in grants if grant.opener])
+    return _joined(grants, objects, events, lines, [dict(mail) for mail in mails], linked, openers)
 
 
 def shown(link: ExplainedSource) -> dict[str, Any]:
@@ -80,6 +83,7 @@ def _joined(
     lines: list[feed.FeedLine],
     mails: list[dict[str, Any]],
     linked: list[str],
+    openers: dict[str, str],
 ) -> Explanation:
     sources = {grant.source_id for grant in grants}
     by_grant: dict[int, list[feed.FeedLine]] = defaultdict(list)
@@ -109,6 +113,7 @@ def _joined(
                 events.get(grant.source_id, []),
                 sorted(mine, key=lambda line: line.id, reverse=True),
                 [m for m in mails if m["source_id"] in (grant.source_id or None, None)],
+                openers.get(grant.opener or "", grant.opener),
             )
         )
     for key, found in objects.items():
@@ -142,6 +147,13 @@ async def _grants(connection: Connection, user_id: int, product_id: str) -> list
         MOST_GRANTS,
     )
     return [Grant(**dict(row)) for row in rows]
+
+
+async def _names(connection: Connection, product_ids: Sequence[str]) -> dict[str, str]:
+    rows = await connection.fetch(
+        "select id, name from products where id = any($1::text[])", list(product_ids)
+    )
+    return {row["id"]: row["name"] for row in rows}
 
 
 async def _subscriptions(

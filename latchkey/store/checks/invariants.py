@@ -38,7 +38,7 @@ _ACCESS_AFTER_END = Invariant(
            case g.source when 'subscription' then 'subscription/' || g.source_id
                          when 'order' then 'purchase/' || g.source_id end
       from grants g join users u on u.id = g.user_id
-     where g.ended_at is null and g.until < given.late
+     where g.ended_at is null and g.until < given.late and g.source <> 'product'
        and (g.account_id is null
             or (g.account_id, g.livemode) = (given.account_id, given.livemode))
        and (given.product is null or g.product_id = given.product)
@@ -177,6 +177,53 @@ _OTHER_ACCOUNT = Invariant(
     """,
 )
 
+_OPENED = """
+       select g.id, g.user_id, i.product_id, g.product_id || '/' || g.id as source_id, g.until,
+              g.since
+         from grants g
+         join products p on p.id = g.product_id
+         join collection_products i on i.collection_id = p.opens_collection
+        where g.ended_at is null
+"""
+"""What grants open, by definition."""
+
+_OPENED_MISSING = Invariant(
+    Kind.ACCESS_MISSING,
+    Severity.SAFE,
+    f"""
+    select 'It belongs to a product that this person has, but there is no access', 'product',
+           o.source_id, o.product_id, o.user_id, u.email, u.email_key, null
+      from ({_OPENED}) as o join users u on u.id = o.user_id
+     where (o.until is null or o.until > now()) and o.since < given.late
+       and (given.product is null or o.product_id = given.product)
+       and not exists (select from grants c
+                        where c.source = 'product' and c.source_id = o.source_id
+                          and c.product_id = o.product_id and c.ended_at is null)
+       and not exists (select from grants e
+                         join grants c on c.source = 'product' and c.product_id = o.product_id
+                          and c.source_id = e.product_id || '/' || e.id and c.held
+                         join grants g on g.id = o.id
+                        where (e.user_id, e.product_id, e.source, e.source_id)
+                              = (g.user_id, g.product_id, g.source, g.source_id))
+    """,
+)
+"""Except what is held."""
+
+_OPENED_LEFT = Invariant(
+    Kind.ACCESS_LEFT,
+    Severity.SAFE,
+    f"""
+    select 'There is access by another product that doesn''t give it so', 'product',
+           c.source_id, c.product_id, c.user_id, u.email, u.email_key, null
+      from grants c join users u on u.id = c.user_id
+     where c.source = 'product' and c.ended_at is null
+       and (given.product is null or c.product_id = given.product)
+       and not exists (select from ({_OPENED}) as o
+                        where o.source_id = c.source_id and o.product_id = c.product_id
+                          and o.user_id = c.user_id and o.until is not distinct from c.until)
+    """,
+)
+
 _EVERY = (
     _ACCESS_AFTER_END,
     _PAID_WITHOUT_ACCESS,
@@ -185,6 +232,8 @@ _EVERY = (
     _LINKS_WITHOUT_RUN,
     _TIMER_MISSING,
     _OTHER_ACCOUNT,
+    _OPENED_MISSING,
+    _OPENED_LEFT,
 )
 
 

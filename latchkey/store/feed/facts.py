@@ -45,6 +45,9 @@ async def write_facts(connection: Connection, facts: Iterable[Fact], *, mail: bo
     """Add lines to the feed and, with `mail`, queue the emails for new facts. Existing facts stay
     as they are, and those whose lines were deleted aren't written again.
 
+    Where a grant that is given or ended opened a collection, or closed it by that, each grant of
+    the latter has a line as well.
+
     Lines get their ids in the order of the facts: a join with the deleted ones could change it.
     """
     facts = list(facts)
@@ -79,7 +82,29 @@ async def write_facts(connection: Connection, facts: Iterable[Fact], *, mail: bo
              where (select true from forgotten_facts f
                      where f.digest = {DIGEST.format("given.fact")}) is null
             on conflict (fact) do nothing
-            returning id, fact, type, at, cause, user_id, product_id, source_id, data
+            returning id, fact, type, at, cause, due_at, user_id, product_id, source_id, event_id,
+                      workflow_id, actor_id, data
+        ), opened as (
+            insert into activities (fact, type, at, cause, due_at, user_id, product_id, source_id,
+                                    event_id, workflow_id, actor_id, data)
+            select line.type || ':' || g.id, line.type, f.at, f.cause, f.due_at, f.user_id,
+                   g.product_id, case f.cause when 'bulk' then f.source_id else g.source_id end,
+                   f.event_id, f.workflow_id, f.actor_id,
+                   jsonb_strip_nulls(jsonb_build_object('grant', g.id, 'reason', g.end_reason))
+              from fresh f
+              join products p on p.id = f.product_id and p.opens_collection is not null
+             cross join lateral (
+                   select case when f.type = 'access_ended' then f.type else 'access_granted' end
+                   ) as line (type)
+              join grants g on g.source = 'product'
+               and g.source_id = f.product_id || '/' || (f.data ->> 'grant')
+              join grants o on o.id = (f.data ->> 'grant')::bigint
+               and case line.type when 'access_ended'
+                                  then g.ended_at = greatest(o.ended_at, g.since)
+                                  else g.ended_at is null end
+             where f.type in ('access_granted', 'manual_grant', 'access_ended')
+             order by f.id, g.id
+            on conflict (fact) do nothing
         ), told as (
             insert into webhook_facts (at, kind, user_id, product_id, source_id, cause, data)
             select at, type, user_id, product_id, source_id, cause, data from fresh

@@ -1,6 +1,6 @@
 """The email outbox: claimed by one sender at a time, rate-limited, sent once, visible to admins."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,7 +27,7 @@ _SENDERS = 0x6D61696C
 @dataclass(frozen=True)
 class OutMail:
     """An email with the data its text needs. `products` are the name, slug and status of each
-    product it mentions.
+    product it mentions, `contents` the names of what these open.
 
     `name` is that of the person at a proven address: a name that was typed at a checkout isn't
     sent to an address that somebody typed there. `language` is the code of the language that the
@@ -57,6 +57,7 @@ class OutMail:
     issued_at: datetime
     created_at: datetime
     sent_at: datetime | None
+    contents: Sequence[str] = ()
 
 
 _SELECT = """
@@ -74,7 +75,14 @@ select m.id, m.key, m.kind, m.user_id, coalesce(m.to_email, u.email) as email,
                   where x.id = m.product_id
                      or (jsonb_typeof(m.data->'products') = 'array'
                          and x.id in (select jsonb_array_elements_text(m.data->'products')))),
-                '[]') as products
+                '[]') as products,
+       array(select distinct q.name from products x
+               join collection_products i on i.collection_id = x.opens_collection
+               join products q on q.id = i.product_id and q.status = 'live'
+              where x.id = m.product_id
+                 or (jsonb_typeof(m.data->'products') = 'array'
+                     and x.id in (select jsonb_array_elements_text(m.data->'products')))
+              order by 1) as contents
   from mails m
   left join users u on u.id = m.user_id
   left join users payer on payer.email_key = m.to_email_key

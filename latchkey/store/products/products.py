@@ -17,7 +17,7 @@ ACCESS_MODES = ("assigned", "signed_in", "public")
 _FIELDS = (
     "id, slug, name, description, image_url, status, access_mode, access_mail, content,"
     " content_url, purchase_method, checkout_target, external_url, show_locked, one_trial,"
-    " created_at, updated_at"
+    " opens_collection, created_at, updated_at"
 )
 _CHANGEABLE = (
     "slug", "name", "description", "image_url", "status", "access_mode", "access_mail", "content",
@@ -35,7 +35,7 @@ class SlugTakenError(Exception):
 
 
 class StillLinkedError(Exception):
-    """The product's link must be removed first. The message says so."""
+    """The product's link must be removed first, or that to its collection. The message says so."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,8 @@ class Product:
     """`status` draft or live; `access_mode` assigned, signed_in or public; `content` Markdown.
 
     `purchase_method` none, sales_page or checkout; `checkout_target` stripe, payment_link or
-    external. With `one_trial`, whoever had free days gets no more.
+    external. With `one_trial`, whoever had free days gets no more. Whoever has the product has the
+    collection that it opens (`latchkey/store/access/collections.py`).
     """
 
     id: str
@@ -61,6 +62,7 @@ class Product:
     external_url: str | None
     show_locked: bool
     one_trial: bool
+    opens_collection: str | None
     created_at: datetime
     updated_at: datetime
 
@@ -168,6 +170,17 @@ async def delete(connection: Connection, product_id: str) -> bool:
         raise StillLinkedError(
             "this product is linked to a Stripe product: remove the link first, choosing what"
             " happens to its members"
+        )
+    opens = await connection.fetchval(
+        """
+        select c.name from products p join collections c on c.id = p.opens_collection
+         where p.id = $1
+        """,
+        product_id,
+    )
+    if opens is not None:
+        raise StillLinkedError(
+            f"this product opens the collection {opens}: stop selling the collection as it first"
         )
     name = await connection.fetchval(
         "delete from products where id = $1 returning name", product_id

@@ -116,7 +116,7 @@ async def erase(connection: Connection, user_id: int, *, actor: int) -> None:
     Access ends. Erasing is idempotent. Raises `NotErasableError` for staff. The caller opens the
     transaction.
     """
-    await collections.lock_held(connection, user_id)
+    await collections.lock_held(connection, [user_id])
     row = await connection.fetchrow(
         "select role, erased_at from users where id = $1 for update", user_id
     )

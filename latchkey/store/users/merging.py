@@ -12,6 +12,7 @@ import asyncpg
 from latchkey.languages import _
 from latchkey.rules.vocabulary import ActivityType, Cause, Reason
 from latchkey.store import audit_draft
+from latchkey.store.access import collections
 from latchkey.store.communities import accounts
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
@@ -60,6 +61,7 @@ async def merge(
     for the survivor from then on, in references, in `/access` and on pages. Raises
     `NotMergeableError`. The caller opens the transaction.
     """
+    await collections.lock_held(connection, [into, other])
     rows = await connection.fetch(
         "select * from users where id = any($1::bigint[]) order by id for update", [into, other]
     )

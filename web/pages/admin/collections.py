@@ -1,5 +1,7 @@
 """Collections: products granted together, and their holders."""
 
+import re
+
 from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
@@ -7,6 +9,7 @@ from starlette.routing import Route
 
 from latchkey.languages import _
 from latchkey.store.access import collections
+from latchkey.store.access.collections import CollectionError
 from latchkey.store.access.complimentary import ComplimentaryGrant
 from latchkey.store.products import products
 from latchkey.store.products.products import UnknownProductError
@@ -20,6 +23,7 @@ from web.wording.labels import upfirst
 from web.wording.times import chosen
 
 PAGE = 100
+_NEW = re.compile(r"prd_[0-9a-f]{16}")
 
 
 def routes() -> list[Route]:
@@ -27,6 +31,8 @@ def routes() -> list[Route]:
         Route("/admin/collections", index, methods=["GET", "POST"]),
         Route("/admin/collections/{id}", show, methods=["GET", "POST"]),
         Route("/admin/collections/{id}/delete", delete, methods=["POST"]),
+        Route("/admin/collections/{id}/sales", sell, methods=["POST"]),
+        Route("/admin/collections/{id}/sales/{product}/end", stop, methods=["POST"]),
         Route("/admin/collections/{id}/grants", give, methods=["POST"]),
         Route("/admin/collections/{id}/grants/{holder}/end", end, methods=["POST"]),
     ]
@@ -76,9 +82,49 @@ async def show(request: Request) -> Response:
                 connection, collection.id, name=wanted.name, description=wanted.description
             )
             await collections.set_products(connection, collection.id, wanted.products, actor=actor)
-    except UnknownProductError as error:
+    except (UnknownProductError, CollectionError) as error:
         return await _show(request, errors={"products": f"{upfirst(str(error))}."}, status=422)
     return redirect(f"/admin/collections/{collection.id}?done=saved")
+
+
+@admin_page
+async def sell(request: Request) -> Response:
+    """Sell the collection as a product: one that there is, or a new one that is a draft. The form
+    carries the id of the new product, so sending it twice creates one product."""
+    fields = await form(request)
+    chosen_id, new_id = text(fields, "product"), text(fields, "new")
+    site, actor = site_of(request), request.state.user.id
+    try:
+        async with site.changing() as connection:
+            collection = await _collection(request)
+            product_id = chosen_id
+            if not product_id:
+                made = await products.create(
+                    connection,
+                    name=collection.name,
+                    slug=None,
+                    product_id=new_id if _NEW.fullmatch(new_id) else None,
+                    description=collection.description,
+                )
+                product_id = made.id
+            await collections.sell_as(connection, collection.id, product_id, actor=actor)
+    except (UnknownProductError, CollectionError) as error:
+        return await _show(request, errors={"product": f"{upfirst(str(error))}."}, status=422)
+    if chosen_id:
+        return redirect(f"/admin/collections/{collection.id}?done=collection-sold")
+    return redirect(f"/admin/products/{product_id}?done=created")
+
+
+@admin_page
+async def stop(request: Request) -> Response:
+    """Have a product open the collection no longer."""
+    await form(request)
+    async with site_of(request).changing() as connection:
+        collection = await _collection(request)
+        product_id, actor = request.path_params["product"], request.state.user.id
+        if not await collections.stop_selling(connection, collection.id, product_id, actor=actor):
+            raise NotFoundError(_("The collection isn't sold as this product."))
+    return redirect(f"/admin/collections/{collection.id}?done=collection-unsold")
 
 
 @admin_page
@@ -123,6 +169,10 @@ async def delete(request: Request) -> Response:
     await form(request)
     async with site_of(request).pool.acquire() as connection, connection.transaction():
         collection = await _collection(request)
+        if collection.sold_as:
+            return await _show(
+                request, errors={"sold": _("It is sold as a product: stop that first.")}, status=422
+            )
         await collections.delete(connection, collection.id, actor=request.state.user.id)
     return redirect("/admin/collections?done=deleted")
 
@@ -143,12 +193,21 @@ async def _show(
     async with site_of(request).pool.acquire() as connection:
         rows = await products.listed(connection, limit=1000)
         holders = await collections.holders(connection, collection.id, after=after, limit=PAGE + 1)
+        closed = await collections.unsellable(connection)
+    everything = [row.product for row in rows]
     return page(
         request,
         "admin/collection.html",
         status,
         collection=collection,
-        products=[row.product for row in rows],
+        products=[product for product in everything if product.id not in closed.openers],
+        sold_as=[product for product in everything if product.id in collection.sold_as],
+        sellable=[
+            product
+            for product in everything
+            if product.id not in closed.openers and product.id not in closed.contents
+        ],
+        new_product=products.new_id(),
         holders=holders[:PAGE],
         more=holders[PAGE - 1].id if len(holders) > PAGE else None,
         errors=errors or {},

@@ -11,6 +11,7 @@ from starlette.routing import Route
 from latchkey.pictures import PictureError
 from latchkey.rules.first_steps import FirstStep
 from latchkey.rules.pictures import PictureUse
+from latchkey.store.access import collections
 from latchkey.store.feed import lines
 from latchkey.store.feed.lanes import FeedFilter
 from latchkey.store.products import categories, checkout, links, products
@@ -150,6 +151,9 @@ async def _info_page(
         known = await categories.listed(connection)
         connected = await connections.is_connected(connection)
         selling = await checkout.selling(connection, product.id)
+        opens = None
+        if product.opens_collection:
+            opens = await collections.find(connection, product.opens_collection)
         prices = []
         counts = None
         if link and link.stripe_product:
@@ -167,6 +171,7 @@ async def _info_page(
         product=product,
         first_steps=progress,
         link=link,
+        opens=opens,
         connected=connected,
         prices=prices,
         counts=counts,

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey.languages import _
-from latchkey.store.access import library
+from latchkey.store.access import collection_contents, library
 from latchkey.store.products import checkout, products, sales_blocks, sales_pages
 from latchkey.store.products.sales_pages import SalesPage
 from web.inputs import Input, Name
@@ -104,6 +104,8 @@ async def preview(request: Request) -> Response:
             raise NotFoundError(_("This product doesn't have a sales page yet. Create one first."))
         card = await library.card(connection, None, product.id)
         selling = await checkout.selling(connection, product.id)
+        contents = await collection_contents.of_product(connection, product.id, None)
+        wholes = await collection_contents.wholes(connection, product.id)
     request.state.user = None  # who looks at it is on the team, but visitors aren't
     response = page(
         request,
@@ -111,6 +113,8 @@ async def preview(request: Request) -> Response:
         product=product,
         draft=False,
         buy_address="",
+        contents=contents,
+        wholes=wholes,
         **await content(sales_page, product, card, selling),
     )
     let_us_frame(response)

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from latchkey import dispatch, references, signin_links
 from latchkey.languages import _, joined, listed
-from latchkey.store.access import grants
+from latchkey.store.access import collection_contents, grants
 from latchkey.store.products import abandoned_checkouts, checkout, products
 from latchkey.store.products.checkout import Selling
 from latchkey.store.products.offers import Offer
@@ -117,7 +117,7 @@ async def _checkout(request: Request, product: Product, selling: Selling) -> Res
     offer = next((one for one in selling.sellable if wanted in (None, one.price_id)), None)
     undecided = wanted is None and len(selling.sellable) > 1
     if offer is None or undecided or "back" in request.query_params or _only_looking(request):
-        return _buy_page(request, product, selling, gone=offer is None)
+        return await _buy_page(request, product, selling, gone=offer is None)
     return await _by_session(request, product, selling, offer)
 
 
@@ -166,16 +166,24 @@ def _only_looking(request: Request) -> bool:
     return request.method == "HEAD" or "prefetch" in ahead
 
 
-def _buy_page(
+async def _buy_page(
     request: Request, product: Product, selling: Selling, *, gone: bool = False
 ) -> Response:
     """What is for sale, for buyers who have to choose a price, or who come back from the checkout
     without having paid. `gone`: the price that they chose isn't offered any more."""
     query = urlencode(kept_here(request))
+    user: User | None = request.state.user
+    async with site_of(request).pool.acquire() as connection:
+        contents = await collection_contents.of_product(
+            connection, product.id, user.id if user else None
+        )
+        wholes = await collection_contents.wholes(connection, product.id)
     return page(
         request,
         "member/buy.html",
         product=product,
+        contents=contents,
+        wholes=wholes,
         entries=selling.sellable,
         gone=gone,
         back="back" in request.query_params,

@@ -89,6 +89,8 @@ async def show(request: Request) -> Response:
         content=await markdown.rendered(product.content),
         card=reading.card,
         until=reading.until,
+        contents=reading.contents,
+        wholes=(),
         steps=steps,
         following=following(steps, now) if user else None,
         opening=opening(steps, now),

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey.languages import _
-from latchkey.store.access import library
+from latchkey.store.access import collection_contents, library
 from latchkey.store.products import checkout, products, sales_pages
 from latchkey.store.products.checkout import Selling
 from latchkey.store.products.products import Product
@@ -51,13 +51,18 @@ async def show(request: Request) -> Response:
             raise NotFoundError(_("This page doesn't exist."))
         card = await library.card(connection, user.id if user else None, product.id)
         user = request.state.user
-        selling = await checkout.selling_to(connection, product.id, user.id if user else None)
+        user_id = user.id if user else None
+        selling = await checkout.selling_to(connection, product.id, user_id)
+        contents = await collection_contents.of_product(connection, product.id, user_id)
+        wholes = await collection_contents.wholes(connection, product.id)
     query = urlencode(_with_code(kept_here(request), sales_page))
     return page(
         request,
         "member/sales_page.html",
         product=product,
         draft=not live,
+        contents=contents,
+        wholes=wholes,
         on_sale=selling.leads_somewhere or product.access_mode != "assigned",
         **await content(sales_page, product, card, selling),
         buy_address=f"/buy/{product.slug}/checkout{'?' + query if query else ''}",
