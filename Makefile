@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 # The tests start many processes: each would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Tests wait more than they compute: three processes for each of two cores keep both busy.
-PROCESSES ?= 6
+# Tests wait more than they compute: two processes for each of two cores keep both busy.
+PROCESSES ?= 4
 
 # `check` has run the architecture's tests; `integrations` and `drill` have targets of their own.
 IGNORE := --ignore tests/test_architecture.py --ignore tests/integrations --ignore tests/drill

@@ -52,7 +52,8 @@ one. Each run tries the same examples, so that what fails fails again; the profi
 others."""
 
 LONGEST = 600.0
-"""Seconds that no test takes, even on a machine that does much else."""
+"""Seconds that no test takes, even on a machine that does much else; the `longest` may take twice
+as many."""
 
 gc.set_threshold(20_000, 20, 50)
 """The garbage collector looks rarely, also while tests are collected: it would take a tenth of
@@ -108,10 +109,11 @@ def pytest_runtest_setup() -> None:
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
     """End a test that hangs, where it hangs."""
     test = pyfuncitem.obj
+    seconds = LONGEST * (2 if pyfuncitem.get_closest_marker("longest") else 1)
 
     @functools.wraps(test)
     async def bounded(**given: Any) -> None:
-        async with asyncio.timeout(LONGEST):
+        async with asyncio.timeout(seconds):
             await test(**given)
 
     if inspect.iscoroutinefunction(test) and not hasattr(test, "hypothesis"):

@@ -159,13 +159,14 @@ def all_pages() -> list[Route]:
 
 
 def kind_of(address: str) -> str:
-    """The route of a URL with the names of its filters, since pages of one kind are alike."""
+    """The route of a URL with the names of its filters, since pages of one kind are alike. A
+    filtered list that is sorted, too, is like the filtered one."""
     parts = urlsplit(address)
     scope = {"type": "http", "path": parts.path, "method": "GET", "headers": []}
     for route in all_pages():
         if route.matches(scope)[0] == Match.FULL:
-            names = sorted({name for name, _ in parse_qsl(parts.query)})
-            return f"{route.path}?{'&'.join(names)}"
+            names = {name for name, _ in parse_qsl(parts.query)}
+            return f"{route.path}?{'&'.join(sorted(names - {'sort'} or names))}"
     return address
 
 
