@@ -1,5 +1,6 @@
 """Doctor's check of the releases whose workers poll Temporal, and of the one that it gives runs."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -41,7 +42,7 @@ def judged(found: Releases, *, installed: str) -> list[Check]:
     polling = found.plain | found.versioned
     if not polling:
         return []
-    newest = installed if installed in polling else max(polling)
+    newest = installed if installed in polling else max(polling, key=_numbers)
     make_current = _COMMAND.format(f"set-current-version --build-id {newest}")
     if found.current and found.current not in found.versioned:
         text = f"runs are given to {found.current}, and no worker of it asks for them"
@@ -71,6 +72,11 @@ def judged(found: Releases, *, installed: str) -> list[Check]:
         text = f"the workers are of {newest}, and this is {installed}"
         return [Check(NAME, False, text, "update the workers, too")]
     return [Check(NAME, True, f"all workers are of {installed}")]
+
+
+def _numbers(release: str) -> list[int]:
+    """What releases are in order by: 1.10.0 is later than 1.9.0."""
+    return [int(number) for number in re.findall(r"\d+", release)]
 
 
 def _listed(releases: frozenset[str]) -> str:

@@ -28,6 +28,11 @@ def test_workers_that_get_the_runs_are_fine(found: Releases) -> None:
     ("found", "says", "advises"),
     [
         (Releases(plain=BOTH), "several run: 1.0.0 and 1.1.0", "aren't of 1.1.0"),
+        (
+            Releases(plain=frozenset({"0.9.0", "0.10.0"})),
+            "several run: 0.10.0 and 0.9.0",
+            "aren't of 0.10.0",
+        ),
         (Releases(plain=ONLY_OLD), "of 1.0.0, and this is 1.1.0", "update the workers"),
         (Releases(versioned=ONLY_NEW), "none is current", "set-current-version --build-id 1.1.0"),
         (
