@@ -3,11 +3,13 @@
 import ast
 import json
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from jinja2 import Environment, nodes
 from markupsafe import Markup
 
 from latchkey import languages
@@ -187,6 +189,7 @@ def test_sentences_of_members_pages_are_marked(path: Path) -> None:
     assert unmarked == []
 
 
+MARKS = ("_", "A_", "N_", "NN_", "gettext", "ngettext", "pgettext")
 NOT_TRANSLATED = {
     *(
         "Latchkey",
@@ -196,6 +199,7 @@ NOT_TRANSLATED = {
         "Discord",
         "Slack",
         "narrow",
+        "username webauthn",
         "middle",
         "wide",
     ),
@@ -220,15 +224,59 @@ def test_templates_of_the_team_hold_no_unmarked_text(path: Path) -> None:
     assert set(re.findall(r"[^\W\d_]{2,}", text)) <= NOT_TRANSLATED
 
 
+def constants(node: nodes.Node) -> Iterator[str]:
+    """The texts within an expression that aren't marked, but for a dictionary's keys."""
+    for child in [node.value] if isinstance(node, nodes.Pair) else node.iter_child_nodes():
+        if isinstance(child, nodes.Call) and getattr(child.node, "name", "") in MARKS:
+            continue
+        if isinstance(child, nodes.Const) and isinstance(child.value, str):
+            yield child.value
+        yield from constants(child)
+
+
+def shown(node: nodes.Node) -> Iterator[str]:
+    """The texts that an expression may be, where they aren't marked."""
+    match node:
+        case nodes.Const():
+            yield str(node.value)
+        case nodes.CondExpr():
+            yield from shown(node.expr1)
+            if node.expr2:
+                yield from shown(node.expr2)
+        case nodes.Or():
+            yield from shown(node.left)
+            yield from shown(node.right)
+        case nodes.Concat():
+            for part in node.nodes:
+                yield from shown(part)
+        case nodes.Filter(name="default"):
+            for part in node.args:
+                yield from shown(part)
+        case _:
+            pass
+
+
+@pytest.mark.parametrize("path", ours("web/templates/**/*.html"), ids=lambda path: path.name)
+def test_expressions_of_templates_hold_no_unmarked_text(path: Path) -> None:
+    tree = Environment(extensions=["jinja2.ext.i18n"]).parse(path.read_text())
+    unmarked = [text for text in constants(tree) if re.match(r"[A-Z][a-z]|[a-z]+ .*[a-z]", text)]
+    before = ""
+    for output in tree.find_all(nodes.Output):
+        for part in output.nodes:
+            if isinstance(part, nodes.TemplateData):
+                before += part.data
+            elif before.rfind(">") >= before.rfind("<"):
+                unmarked += [text for text in shown(part) if re.match(r"[A-Za-z]{2}", text)]
+    assert set(unmarked) <= NOT_TRANSLATED
+
+
 @pytest.mark.parametrize("path", ours("web/pages/admin/*.py"), ids=lambda path: path.name)
 def test_sentences_of_the_teams_pages_are_marked(path: Path) -> None:
     tree = ast.parse(path.read_text())
     marked = {
         id(text)
         for call in ast.walk(tree)
-        if isinstance(call, ast.Call)
-        and isinstance(call.func, ast.Name)
-        and call.func.id in ("_", "A_", "N_", "NN_", "ngettext")
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in MARKS
         for text in ast.walk(call)
     }
     docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}

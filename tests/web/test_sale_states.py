@@ -306,3 +306,27 @@ async def test_a_payment_link_that_stripe_lost_can_be_closed(shared: Latchkey) -
 
     await until(closed, "the link counts as closed")
     assert await sale.obstacle() is None
+
+
+async def test_a_form_that_is_saved_says_so_though_stripe_refuses_the_link(
+    shared: Latchkey, admin: Visitor
+) -> None:
+    sale = await on_sale(shared, "Refused Link")
+    shared.stripe.box.shop.world.table("price")[sale.prices[1]]["active"] = False
+    selling = f"/admin/products/{sale.product}/checkout"
+    choice = {
+        "purchase_method": "checkout",
+        "checkout_target": "payment_link",
+        "enabled": "yes",
+        "price": sale.prices[1],
+    }
+    for language, told in (("en", "Saved, but there's a problem."), ("de", "Gespeichert, aber ")):
+        admin.client.headers["accept-language"] = language
+        said = unescape((await admin.send(selling, expect=422, **choice)).text)
+        assert told in said
+        assert "The price specified is inactive" in said
+    assert (await sale.checkout())["price"] == sale.prices[1]
+    choice["price"] = "price_none"
+    unsaved = unescape((await admin.send(selling, expect=422, **choice)).text)
+    assert "Nicht gespeichert" in unsaved
+    assert "Gespeichert, aber" not in unsaved

@@ -162,6 +162,7 @@ _ENVIRONMENT.filters |= {
     "activity": labels.activity,
     "obstacle": labels.obstacle,
     "plain": labels.plain,
+    "inside": labels.inside,
     "upfirst": labels.upfirst,
     "source": labels.source,
     "link_state": labels.link_state,

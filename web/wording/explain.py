@@ -4,13 +4,14 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from latchkey.languages import ENGLISH, _, current, ngettext
+from latchkey.languages import _, ngettext
 from latchkey.rules.vocabulary import GrantSource
 from latchkey.store.access.grants import Grant
 from latchkey.store.access.why import ExplainedSource, Explanation
 from latchkey.store.products.products import Product
 from web.site import Site
 from web.wording import labels
+from web.wording.labels import inside
 from web.wording.stripe_dashboard import dashboard_address
 from web.wording.times import late
 
@@ -54,9 +55,9 @@ def answer(product: Product, chain: Explanation, *, access: bool, until: datetim
         )
     ended = [link for link in chain.links if link.grant]
     if ended:
-        return _("No access: %(why)s", why=_lower(ending(ended[0])))
+        return _("No access: %(why)s", why=inside(ending(ended[0])))
     if chain.links:
-        return _("No access: %(why)s", why=_lower(_without_grant(chain.links[0])))
+        return _("No access: %(why)s", why=inside(_without_grant(chain.links[0])))
     if not chain.stripe_products:
         return _("No access: none was granted, and the product isn't linked to a Stripe product")
     return _(
@@ -72,7 +73,7 @@ def ending(link: ExplainedSource) -> str:
         return _without_grant(link)
     if grant.state == "ended":
         at = grant.ended_at or grant.until
-        why = _lower(labels.reason(grant.end_reason or "until_reached"))
+        why = inside(labels.reason(grant.end_reason or "until_reached"))
         if late(at, grant.due_at):
             return _(
                 "Ended on %(day)s: %(why)s. It was due on %(due)s",
@@ -134,7 +135,7 @@ def _without_grant(link: ExplainedSource) -> str:
             "Subscription %(id)s is %(status)s: %(why)s",
             id=stripe_object["id"],
             status=status,
-            why=_lower(state),
+            why=inside(state),
         )
     state = _plain(stripe_object.get("money_state", "unknown"))
     return _(
@@ -146,11 +147,6 @@ def _without_grant(link: ExplainedSource) -> str:
 
 def _plain(name: str) -> str:
     return name.replace("_", " ")
-
-
-def _lower(sentence: str) -> str:
-    said = str(sentence)
-    return said[:1].lower() + said[1:] if current() is ENGLISH else said
 
 
 def _day(moment: datetime | None) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from latchkey.languages import A_, N_, _, ngettext
+from latchkey.languages import A_, ENGLISH, N_, _, current, ngettext
 from latchkey.mail.letters import KINDS
 from latchkey.rules.cancelling import Place
 from latchkey.rules.drift import Kind, Severity
@@ -648,9 +648,10 @@ SIGNED_IN = {
 SPOKEN_IDS = (
     *(A_("Owner"), A_("Admin"), A_("Support"), A_("Member"), A_("Web"), A_("Worker"), A_("Relay")),
     *(A_("Open"), A_("Accepted"), A_("Dismissed"), A_("Settled"), A_("Active"), A_("Ended")),
-    *(A_("Received"), A_("Missing"), A_("Caught up"), A_("None sent"), A_("Not seen")),
+    *(A_("Received"), A_("Missing"), A_("Caught up"), A_("None sent"), A_("None yet")),
     *(A_("Connected"), A_("Disconnected"), A_("Checking"), A_("Name"), A_("Status"), A_("Price")),
     *(A_("Signature"), A_("Timestamp"), A_("Mode"), A_("Account"), A_("Description"), A_("Slug")),
+    A_("Not seen"),
 )
 """Ids that `plain` says, among others."""
 
@@ -658,6 +659,12 @@ SPOKEN_IDS = (
 def plain(name: str) -> str:
     """An id as words, where there is no label for it."""
     return _(name.replace("_", " ").capitalize())
+
+
+def inside(text: str) -> str:
+    """A text within a sentence: in English it starts small, in German a noun stays as it is."""
+    said = str(text)
+    return said[:1].lower() + said[1:] if current() is ENGLISH else said
 
 
 def upfirst(text: str) -> str:

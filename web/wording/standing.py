@@ -5,9 +5,10 @@ from typing import Any
 
 from markupsafe import Markup
 
-from latchkey.languages import A_, ENGLISH, _, current
+from latchkey.languages import A_, _
 from latchkey.rules.vocabulary import GrantSource, Risk, SubscriptionPhase
 from web.wording import labels
+from web.wording.labels import inside
 from web.wording.times import day, late, when
 
 Standing = tuple[Markup, str]
@@ -29,7 +30,7 @@ def standing(member: Any) -> Standing:
     """The sentence and its tone (good, warn, bad or nothing) for a `members.Membership`."""
     if member.ended_at is not None:
         reason = labels.reason(member.end_reason) if member.end_reason else _("unknown reason")
-        ended = _say(_("Ended on {}: {}"), day(member.ended_at), _small(reason))
+        ended = _say(_("Ended on {}: {}"), day(member.ended_at), inside(reason))
         if late(member.ended_at, member.due_at):
             ended += _say(" {}", _say(_("(due on {})"), when(member.due_at)))
         return ended, ""
@@ -135,8 +136,3 @@ def _subscription(member: Any) -> Standing:
 
 def _say(sentence: str, *parts: object) -> Markup:
     return Markup(sentence).format(*parts)
-
-
-def _small(text: str) -> str:
-    said = str(text)
-    return said[:1].lower() + said[1:] if current() is ENGLISH else said

@@ -1,5 +1,6 @@
 """How a product is sold: purchase method, checkout and price, locked card."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
@@ -104,12 +105,21 @@ async def edit(request: Request) -> Response:
         return await _form(request, values=values, errors=_errors(error, values), status=422)
     problem = await _save(request, wanted)
     if problem:
-        return await _form(request, values=values, errors={"price": problem}, status=422)
+        errors = {"price": problem.text}
+        return await _form(request, values=values, errors=errors, saved=problem.saved, status=422)
     return redirect(f"/admin/products/{request.path_params['id']}/checkout?done=saved")
 
 
-async def _save(request: Request, wanted: SellingForm) -> str | None:
-    """Save, and update Stripe; returns the problem as a sentence, if there is one."""
+@dataclass(frozen=True)
+class _Problem:
+    """What went wrong, as a sentence, and whether the form was saved all the same."""
+
+    text: str
+    saved: bool = True
+
+
+async def _save(request: Request, wanted: SellingForm) -> _Problem | None:
+    """Save, and update Stripe; returns the problem, if there is one."""
     site = site_of(request)
     try:
         async with site.changing() as connection:
@@ -132,22 +142,20 @@ async def _save(request: Request, wanted: SellingForm) -> str | None:
                 one_trial=wanted.one_trial,
             )
     except checkout.CheckoutError as error:
-        return _("Not saved: %(error)s.", error=error)
+        return _Problem(_("Not saved: %(error)s.", error=error), saved=False)
     if not wanted.wants_link:
         return None
     try:
         await dispatch.settle_checkout(site.temporal, product.id, seconds=WAIT_SECONDS)
     except dispatch.WorkflowFailedError as error:
-        return _("Saved, but Stripe wasn't updated: %(error)s", error=error)
+        return _Problem(_("Saved, but Stripe wasn't updated: %(error)s", error=error))
     except dispatch.TemporalUnavailableError:
         return None
     async with site.pool.acquire() as connection:
         link = (await checkout.selling(connection, product.id)).wanted
-    return (
-        _("Stripe didn't create a payment link: %(error)s", error=link.error)
-        if link and link.error
-        else None
-    )
+    if link and link.error:
+        return _Problem(_("Stripe didn't create a payment link: %(error)s", error=link.error))
+    return None
 
 
 async def _form(
@@ -155,6 +163,7 @@ async def _form(
     *,
     values: dict[str, Any] | None = None,
     errors: dict[str, str] | None = None,
+    saved: bool = False,
     status: int = 200,
 ) -> Response:
     site = site_of(request)
@@ -192,6 +201,7 @@ async def _form(
             "payment_link": now.wanted is not None,
         },
         errors=errors or {},
+        saved=saved,
         buy_address=f"{site.public_url}/buy/{product.slug}",
     )
 
