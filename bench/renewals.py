@@ -6,6 +6,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import BinaryIO
 
 import httpx
@@ -26,12 +27,23 @@ from bench.burst import (
 )
 from bench.lifecycle import link
 from bench.reconcile import without_lifecycles
-from bench.stack import Json, Stack, stack
+from bench.stack import Json, Stack, fetch, stack
 from tests.harness import KEY
 
 SIZE = 50_000
 HOUR = 3600
 AUTH = ("sk_test_bench", "")
+
+AGED = """
+with ends as (
+    update subscriptions set period_end = period_end - $1::interval,
+                             wake_at = wake_at - $1::interval
+)
+update subscription_items set period_start = period_start - $1::interval,
+                              period_end = period_end - $1::interval
+"""
+"""Latchkey's side of a month that passes: the sandbox keeps the time of day and makes everything
+older. Otherwise each renewal would move a deadline to sooner, which Stripe's never do."""
 
 SECONDS_EACH = 0.05
 """How long a renewal may take at most, all together, before the benchmark gives up."""
@@ -46,6 +58,7 @@ def renew(running: Stack, into: BinaryIO) -> int:
     [newest] = listed.json()["data"]
     left = newest["items"]["data"][0]["current_period_end"] - int(time.time())
     running.control("clock/advance", seconds=left + 2 * HOUR)
+    asyncio.run(fetch(running.dsn, AGED, timedelta(seconds=left + 2 * HOUR)))
     count = 0
     for event in happened(running, first["id"]):
         if not _by_the_clock(event):
