@@ -13,6 +13,7 @@ from jinja2 import Environment, nodes
 from markupsafe import Markup
 
 from latchkey import languages
+from latchkey.contracts import Wake
 from latchkey.languages import A_, ENGLISH, LANGUAGES, MEMBERS, Language, _, ngettext
 from latchkey.mail.letters import KINDS
 from latchkey.mail.render import render
@@ -21,6 +22,7 @@ from latchkey.store.feed.mails import OutMail
 from latchkey.store.site_settings import SiteSettings
 from scripts import messages
 from web.wording.amounts import money, price
+from web.wording.explain import WAKES
 from web.wording.permissions import LEVELS, USED_FOR
 from web.wording.scripts import MESSAGES
 from web.wording.times import day, when
@@ -295,6 +297,10 @@ def test_each_permission_of_a_key_is_marked() -> None:
     known = {one.used_for for one in (*PERMISSIONS, *PROMOTION_WRITES)}
     assert set(USED_FOR) == known
     assert set(LEVELS) == {READ, WRITE}
+
+
+def test_what_wakes_a_workflow_is_marked() -> None:
+    assert set(WAKES) == {wake.words for wake in Wake}
 
 
 def test_scripts_say_what_their_pages_tell_them() -> None:

@@ -2,15 +2,15 @@
 
 from datetime import date, timedelta
 
-from latchkey.languages import _
+from latchkey.languages import A_, _
 from latchkey.rules.figures import Interval, Period, first_day
 
 PRESETS = {
-    "30d": "30 days",
-    "90d": "90 days",
-    "12m": "12 months",
-    "year": "This year",
-    "all": "All time",
+    "30d": A_("30 days"),
+    "90d": A_("90 days"),
+    "12m": A_("12 months"),
+    "year": A_("This year"),
+    "all": A_("All time"),
 }
 USUAL = "12m"
 MOST_YEARS = 20

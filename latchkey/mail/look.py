@@ -5,6 +5,8 @@ import base64
 import hashlib
 from dataclasses import dataclass
 
+from latchkey.languages import A_
+
 
 @dataclass(frozen=True)
 class Font:
@@ -16,22 +18,22 @@ class Font:
 
 FONTS = {
     "system": Font(
-        "The system's own",
+        A_("The system's own"),
         "system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans',Helvetica,Arial,sans-serif",
     ),
     "humanist": Font(
-        "Humanist",
+        A_("Humanist"),
         "Seravek,'Gill Sans Nova',Ubuntu,Calibri,'DejaVu Sans',source-sans-pro,sans-serif",
     ),
     "geometric": Font(
-        "Geometric", "Avenir,Montserrat,Corbel,'URW Gothic',source-sans-pro,sans-serif"
+        A_("Geometric"), "Avenir,Montserrat,Corbel,'URW Gothic',source-sans-pro,sans-serif"
     ),
-    "serif": Font("Serif", "Charter,'Bitstream Charter','Sitka Text',Cambria,Georgia,serif"),
+    "serif": Font(A_("Serif"), "Charter,'Bitstream Charter','Sitka Text',Cambria,Georgia,serif"),
     "old-style": Font(
-        "Old style", "'Iowan Old Style','Palatino Linotype','URW Palladio L',P052,serif"
+        A_("Old style"), "'Iowan Old Style','Palatino Linotype','URW Palladio L',P052,serif"
     ),
     "slab": Font(
-        "Slab serif",
+        A_("Slab serif"),
         "Rockwell,'Rockwell Nova','Roboto Slab','DejaVu Serif','Sitka Small',serif",
     ),
 }

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from latchkey import languages
-from latchkey.languages import Language
+from latchkey.languages import A_, Language
 from latchkey.mail.letters import KINDS, Letter, facts_of, letter
 from latchkey.rules.vocabulary import GrantSource
 from latchkey.store.feed.mails import OutMail
@@ -16,20 +16,20 @@ from latchkey.store.site_settings import SiteSettings
 from latchkey.variables import filled
 
 EVERYWHERE = {
-    "site": "the site's name",
-    "email": "the address that the email goes to",
+    "site": A_("the site's name"),
+    "email": A_("the address that the email goes to"),
 }
 VARIABLES = EVERYWHERE | {
-    "products": "the names of the products",
-    "ends": "the day on which it ends",
-    "until": "the last day on which the card is valid",
-    "billed": "the day of the next payment",
-    "code": "the promotion code",
-    "account": "the address of the other account",
-    "address": "the address that was paid with",
-    "kept": "the address of the account that stays",
-    "gone": "the address of the account that ended",
-    "change": "a sentence that says what was changed",
+    "products": A_("the names of the products"),
+    "ends": A_("the day on which it ends"),
+    "until": A_("the last day on which the card is valid"),
+    "billed": A_("the day of the next payment"),
+    "code": A_("the promotion code"),
+    "account": A_("the address of the other account"),
+    "address": A_("the address that was paid with"),
+    "kept": A_("the address of the account that stays"),
+    "gone": A_("the address of the account that ended"),
+    "change": A_("a sentence that says what was changed"),
 }
 _DAYS = {"ends": "2031-02-03", "card_until": "2031-04-05", "billed_at": "2031-06-07"}
 """Days that no default text mentions."""
@@ -62,31 +62,34 @@ class Variant:
 
 
 _ALL = (
-    Variant("product_access.one", "one product", ("products",)),
-    Variant("product_access.several", "several products", ("products",)),
+    Variant("product_access.one", A_("one product"), ("products",)),
+    Variant("product_access.several", A_("several products"), ("products",)),
     Variant("login_instructions", ""),
     Variant("sign_in", ""),
     Variant("recovery", ""),
-    Variant("cancellation.scheduled", "access goes on until a day", ("products", "ends")),
-    Variant("cancellation.over", "access has ended", ("products",), {"over": True}),
-    Variant("payment_problem.subscription", "of a subscription", ("products",)),
+    Variant("cancellation.scheduled", A_("access goes on until a day"), ("products", "ends")),
+    Variant("cancellation.over", A_("access has ended"), ("products",), {"over": True}),
+    Variant("payment_problem.subscription", A_("of a subscription"), ("products",)),
     Variant(
-        "payment_problem.order", "of an order", ("products",), {"source": str(GrantSource.ORDER)}
+        "payment_problem.order",
+        A_("of an order"),
+        ("products",),
+        {"source": str(GrantSource.ORDER)},
     ),
-    Variant("payment_reminder.failed", "a payment failed", ("products",)),
-    Variant("payment_reminder.expiring", "the card expires", ("products", "until", "billed")),
+    Variant("payment_reminder.failed", A_("a payment failed"), ("products",)),
+    Variant("payment_reminder.expiring", A_("the card expires"), ("products", "until", "billed")),
     Variant("win_back", "", ("products", "code")),
-    Variant("second_subscription.both", "both go on", ("products",)),
-    Variant("second_subscription.ends", "the earlier one ends", ("products", "ends")),
-    Variant("abandoned_checkout.open", "without an end", ("products",)),
-    Variant("abandoned_checkout.until", "the link has an end", ("products", "ends")),
+    Variant("second_subscription.both", A_("both go on"), ("products",)),
+    Variant("second_subscription.ends", A_("the earlier one ends"), ("products", "ends")),
+    Variant("abandoned_checkout.open", A_("without an end"), ("products",)),
+    Variant("abandoned_checkout.until", A_("the link has an end"), ("products", "ends")),
     Variant("email_change", ""),
     Variant("email_changed", ""),
     Variant("claim", ""),
     Variant("factor_changed.changed", "", ("change",)),
-    Variant("factor_changed.refused", "wrong codes", ("change",), {"change": "codes_refused"}),
-    Variant("merge_request.goes", "the reader's ends", ("account",), {"goes": True}),
-    Variant("merge_request.stays", "the reader's stays", ("account",)),
+    Variant("factor_changed.refused", A_("wrong codes"), ("change",), {"change": "codes_refused"}),
+    Variant("merge_request.goes", A_("the reader's ends"), ("account",), {"goes": True}),
+    Variant("merge_request.stays", A_("the reader's stays"), ("account",)),
     Variant("users_merged", "", ("kept", "gone")),
     Variant("paid_address", "", ("products", "account")),
     Variant("paid_elsewhere", "", ("products", "address")),

@@ -1,5 +1,6 @@
 """Opens every link of every role: no errors, no console messages, no serious axe findings in light
-or dark mode, and nothing wider than a phone or a laptop."""
+or dark mode, and nothing wider than a phone or a laptop. In German, no English is left on the pages
+of the team."""
 
 import re
 from collections import Counter
@@ -15,6 +16,7 @@ from latchkey import signin_links
 from tests.browser.conftest import OpenPage, press, sign_in
 from tests.browser.world import World, furnish
 from tests.harness import SECRETS, Latchkey
+from tests.web.english import GERMAN, english
 from web import pages
 
 pytestmark = [pytest.mark.anyio, pytest.mark.browser, pytest.mark.slow, pytest.mark.longest]
@@ -67,6 +69,7 @@ class Crawl:
     kinds: Counter[str] = field(default_factory=Counter)
     seen: set[str] = field(default_factory=set)
     files: set[str] = field(default_factory=set)
+    opened: list[str] = field(default_factory=list)
 
     async def run(self, *starts: str) -> None:
         self.page.on("pageerror", lambda error: self._note(f"script error: {error}"))
@@ -96,6 +99,7 @@ class Crawl:
             return []
         if not self.page.url.startswith(self.site.url):
             return []
+        self.opened.append(address)
         links: list[str] = await self.page.eval_on_selector_all(
             "a[href]", "all => all.map((a) => a.href.baseVal ?? a.href)"
         )
@@ -137,6 +141,17 @@ class Crawl:
             self._note(f"is {wide} wide at 320")
         await self.page.evaluate(self.axe)
         await self._axe("at 320", {})
+
+    async def in_german(self) -> None:
+        """Read the opened pages again in German. Nothing is laid out: that would take as long as
+        the crawl itself."""
+        request = self.page.context.request
+        for address in self.opened:
+            answer = await request.get(address, headers={"accept-language": GERMAN.code})
+            text = await answer.text()
+            if f'<html lang="{GERMAN.code}"' not in text:
+                self.problems.append(f"{address}: isn't in German")
+            self.problems += [f"{address}: English: {left}" for left in english(address, text)]
 
     async def _axe(self, where: str, options: dict[str, list[str]]) -> None:
         for impact, rule, words, nodes in await self.page.evaluate(AXE, options):
@@ -214,6 +229,9 @@ async def test_every_page_of_every_role(
         problems[role] = crawl.problems
         sizes[role] = len(crawl.kinds)
         if role == "owner":
+            await crawl.in_german()
+            ours = await page.context.request.get(f"{site.url}/admin")
+            assert len(english("/admin", await ours.text())) > 10, "English is seen"
             await page.goto(f"{site.url}/admin")
             await page.evaluate(DAMAGE)
             doubtful = Crawl(site, page, axe)

@@ -1,12 +1,19 @@
 """Amounts in Stripe's minor unit, as output and input."""
 
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from babel.numbers import format_decimal
+from hypothesis import given
+from hypothesis import strategies as st
 
+from latchkey import languages
+from latchkey.languages import LANGUAGES, Language
 from tests.harness import Latchkey
 from tests.web.pages import visit
+from web.numbers import AmbiguousNumberError, decimal
 from web.pages.admin.new_price import typed_price
 from web.wording.amounts import line_money, money
 
@@ -72,6 +79,12 @@ def test_lines_of_the_feed_say_how_much_went_back(
         ("1050", "jpy", 1050),
         ("10.500", "kwd", 10500),
         ("5", "isk", 500),
+        ("1,500.00", "usd", 150000),
+        ("1.500,00", "eur", 150000),
+        ("1 500", "eur", 150000),
+        ("1\u202f500,5", "eur", 150050),
+        ("12'500.00", "chf", 1250000),
+        ("0,500", "kwd", 500),
     ],
 )
 def test_typed_amounts_convert_to_the_minor_unit(typed: str, currency: str, minor: int) -> None:
@@ -88,7 +101,10 @@ def test_typed_amounts_convert_to_the_minor_unit(typed: str, currency: str, mino
         ("1,000", "usd", "amount", "thousands without a separator"),
         ("1.000", "eur", "amount", "thousands without a separator"),
         ("1.000", "jpy", "amount", "thousands without a separator"),
-        ("1,000.00", "usd", "amount", "isn't a number"),
+        ("1,00.00", "usd", "amount", "isn't a number"),
+        ("1.000.00", "usd", "amount", "isn't a number"),
+        ("1,0000.00", "usd", "amount", "isn't a number"),
+        ("1,500", "kwd", "amount", "read in two ways"),
         ("1_000", "usd", "amount", "isn't a number"),
         ("1e3", "usd", "amount", "isn't a number"),
         ("nan", "usd", "amount", "isn't a number"),
@@ -111,6 +127,42 @@ def test_each_error_belongs_to_its_field_and_what_was_typed_stays(
     assert list(read.errors) == [field]
     assert sentence in read.errors[field]
     assert read.values == {"amount": amount, "currency": currency, "interval": "year"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "currency", "minor"),
+    [
+        ("15,00", "eur", 1500),
+        ("15.00", "eur", 1500),
+        ("1.500,00", "eur", 150000),
+        ("1,500.00", "eur", 150000),
+        ("1.500", "eur", None),
+        ("1.500", "kwd", None),
+        ("1,500", "kwd", 1500),
+        ("1,500", "eur", None),
+        ("0.500", "kwd", 500),
+    ],
+)
+def test_in_german_a_comma_stands_before_decimals_and_a_point_may(
+    typed: str, currency: str, minor: int | None
+) -> None:
+    with languages.using(LANGUAGES["de"]):
+        read = typed_price({"amount": typed, "currency": currency})
+    assert (read.price and read.price.amount) == minor
+    assert list(read.errors) == ([] if minor else ["amount"])
+
+
+@given(st.integers(0, 99_999_999), st.sampled_from(list(LANGUAGES.values())))
+def test_what_a_language_writes_is_read_as_that_or_refused(cents: int, language: Language) -> None:
+    amount = Decimal(cents).scaleb(-2)
+    with languages.using(language):
+        shown = format_decimal(amount, "#,##0.00", language.locale, numbering_system="latn")
+        assert decimal(shown) == amount
+        whole = format_decimal(cents, "#,##0", language.locale, numbering_system="latn")
+        try:
+            assert decimal(whole) == cents
+        except AmbiguousNumberError:
+            assert 1000 <= cents < 1_000_000
 
 
 def test_a_price_of_0_is_created_once_it_is_confirmed() -> None:

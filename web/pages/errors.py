@@ -57,7 +57,24 @@ def _plain(item: Any) -> str:
             return A_("Use only lowercase letters, digits, and single dashes between them.")
         case "string_type" | "missing":
             return A_("This is required.")
-    message = str(item["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+        case "string_too_short":
+            return A_("Use at least %(item)s characters.", item=written(item["ctx"]["min_length"]))
+        case "int_parsing" | "int_type" | "int_from_float" | "int_parsing_size":
+            return A_("This must be a whole number.")
+        case "greater_than_equal":
+            return A_("This must be %(least)s or more.", least=written(item["ctx"]["ge"]))
+        case "less_than_equal":
+            return A_("This must be %(most)s at most.", most=written(item["ctx"]["le"]))
+        case "literal_error" | "enum":
+            return A_("Choose one of the options.")
+        case "value_error":
+            return _said(item)
+    return A_("This isn't a valid value.")
+
+
+def _said(item: Any) -> str:
+    """The sentence of a validator of ours."""
+    message = str(item["msg"]).removeprefix("Value error, ")
     source = str.lower(_reason(item) or message)
     return A_("This %(must)s.", must=message) if source.startswith(("must", "should")) else message
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from latchkey.languages import _, ngettext
+from latchkey.languages import A_, _, ngettext
 from latchkey.rules.vocabulary import GrantSource
 from latchkey.store.access.grants import Grant
 from latchkey.store.access.why import ExplainedSource, Explanation
@@ -14,6 +14,17 @@ from web.wording import labels
 from web.wording.labels import inside
 from web.wording.stripe_dashboard import dashboard_address
 from web.wording.times import late
+
+WAKES = (
+    A_("access ends"),
+    A_("grace for the failed payment ends"),
+    A_("trial ends"),
+    A_("renewal is due: look again"),
+    A_("payment is pending: look again"),
+    A_("paused collection resumes"),
+    A_("it could not be read: try again"),
+)
+"""What wakes a workflow, as `Wake.words` has it."""
 
 
 def workflow_url(site: Site, workflow_id: str | None) -> str | None:

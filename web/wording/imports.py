@@ -8,15 +8,15 @@ from latchkey.rules.written_dates import DateOrder
 from latchkey.store.users.member_imports import ImportState
 
 COLUMNS = {
-    Column.IGNORED: "Nothing (ignore)",
-    Column.EMAIL: "Email address",
-    Column.NAME: "Name, or a part of it",
-    Column.PLAN: "Plan or product",
-    Column.UNTIL: "End of access",
-    Column.STATUS: "Status",
-    Column.CUSTOMER: "Stripe customer ID",
-    Column.SUBSCRIPTION: "Stripe subscription ID",
-    Column.LANGUAGE: "Language",
+    Column.IGNORED: A_("Nothing (ignore)"),
+    Column.EMAIL: A_("Email address"),
+    Column.NAME: A_("Name, or a part of it"),
+    Column.PLAN: A_("Plan or product"),
+    Column.UNTIL: A_("End of access"),
+    Column.STATUS: A_("Status"),
+    Column.CUSTOMER: A_("Stripe customer ID"),
+    Column.SUBSCRIPTION: A_("Stripe subscription ID"),
+    Column.LANGUAGE: A_("Language"),
 }
 DATES = {
     DateOrder.UNKNOWN: A_("Refuse dates that can mean two days"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 from latchkey import languages
-from latchkey.languages import N_, Language, _
+from latchkey.languages import A_, N_, Language, _
 from latchkey.store.page_texts import PageText, PageTexts
 from latchkey.store.site_settings import SiteSettings
 from latchkey.variables import filled
@@ -18,10 +18,10 @@ LONGEST = markdown.SHORT
 """Characters of a text: so many are formatted while the page is made."""
 
 VARIABLES = {
-    "site": "the site's name",
-    "email": "the reader's address",
-    "product": "the product's name",
-    "products": "the names of what was bought",
+    "site": A_("the site's name"),
+    "email": A_("the reader's address"),
+    "product": A_("the product's name"),
+    "products": A_("the names of what was bought"),
 }
 _LINK = re.compile(r'<a href="([^"]+)">([^<]*)</a>')
 
@@ -44,41 +44,41 @@ class Place:
 
 
 _ALL = (
-    Place("sign_in", "Sign-in page", N_("Sign in")),
-    Place("library.member", "Library: for members", N_("Your library"), own=("email",)),
-    Place("library.visitor", "Library: for visitors", N_("Library")),
+    Place("sign_in", A_("Sign-in page"), N_("Sign in")),
+    Place("library.member", A_("Library: for members"), N_("Your library"), own=("email",)),
+    Place("library.visitor", A_("Library: for visitors"), N_("Library")),
     Place(
         "library_empty.member",
-        "Library with nothing in it: for members",
+        A_("Library with nothing in it: for members"),
         N_("Nothing here yet"),
         N_("Anything you buy with %(email)s will appear here."),
         ("email",),
     ),
     Place(
         "library_empty.visitor",
-        "Library with nothing in it: for visitors",
+        A_("Library with nothing in it: for visitors"),
         N_("Nothing here yet"),
         N_('Come back soon, or <a href="/login">sign in</a>.'),
     ),
-    Place("buy", "Buy page: above the prices", own=("product",)),
-    Place("locked.new", "Product that the reader doesn't have", own=("product",)),
-    Place("locked.ended", "Product to which the reader's access has ended", own=("product",)),
+    Place("buy", A_("Buy page: above the prices"), own=("product",)),
+    Place("locked.new", A_("Product that the reader doesn't have"), own=("product",)),
+    Place("locked.ended", A_("Product to which the reader's access has ended"), own=("product",)),
     Place(
         "not_for_sale",
-        "Product that isn't for sale",
+        A_("Product that isn't for sale"),
         body=N_("This isn't for sale at the moment."),
         own=("product",),
     ),
     Place(
         "product_empty",
-        "Product without content",
+        A_("Product without content"),
         body=N_("There's no content here yet."),
         own=("product",),
     ),
-    Place("bought.paid", "After buying", N_("Thank you! You're in"), own=("products",)),
+    Place("bought.paid", A_("After buying"), N_("Thank you! You're in"), own=("products",)),
     Place(
         "bought.pending",
-        "After buying: the payment is pending",
+        A_("After buying: the payment is pending"),
         N_("Thank you! Your payment is pending"),
         N_(
             "The money hasn't arrived yet. Some payment methods take a few days, and some orders"

@@ -3,10 +3,11 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from latchkey.languages import A_
 from latchkey.store.feed.outgoing import Mail, write_mails
 from latchkey.store.pool import Connection, Pool
 
-PERIODS = {"hour": "Every hour", "day": "Every day"}
+PERIODS = {"hour": A_("Every hour"), "day": A_("Every day")}
 """How often a digest can come."""
 
 _DUE = """

@@ -18,8 +18,8 @@ from web.site import site_of
 from web.wording.labels import TOKEN_SCOPES
 
 ENDS: dict[str, tuple[int | None, str]] = {
-    "30": (30, "In 30 days"),
-    "90": (90, "In 90 days"),
+    "30": (30, A_("In 30 days")),
+    "90": (90, A_("In 90 days")),
     "365": (365, A_("In a year")),
     "never": (None, A_("Never")),
 }

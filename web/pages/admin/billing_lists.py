@@ -46,8 +46,8 @@ class SortChoice:
 def by_moment(column: str) -> dict[str, SortChoice]:
     """The newest or the oldest first, by their values in the query string."""
     return {
-        "": SortChoice("Newest first"),
-        "oldest": SortChoice("Oldest first", ListOrder(column, ascending=True)),
+        "": SortChoice(A_("Newest first")),
+        "oldest": SortChoice(A_("Oldest first"), ListOrder(column, ascending=True)),
     }
 
 

@@ -144,7 +144,7 @@ async def _page(
         secrets=secrets,
         use=use,
         products=products,
-        scopes=[(scope, CLIENT_SCOPES[scope]) for scope in CHOSEN_SCOPES],
+        scopes=[(scope, _(CLIENT_SCOPES[scope])) for scope in CHOSEN_SCOPES],
         public_url=site_of(request).public_url,
     )
 

@@ -186,8 +186,8 @@ class FigureCharts:
             _lost(self._now),
             charts.lines(
                 [
-                    Series("subscribers", "lost", [part.churn_rate for part in parts]),
-                    Series("revenue", "less", [part.revenue_churn_rate for part in parts]),
+                    Series(_("subscribers"), "lost", [part.churn_rate for part in parts]),
+                    Series(_("revenue"), "less", [part.revenue_churn_rate for part in parts]),
                 ],
                 labels=self._labels,
                 addresses=self._addresses(Several.REVENUE_LOST),

@@ -1,6 +1,5 @@
 """The form for a new Stripe product: its amount, currency and billing period as they are typed."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -9,18 +8,15 @@ from typing import Any
 from latchkey.languages import A_, _, written
 from latchkey.rules.money import decimals
 from web.inputs import NewPrice
+from web.numbers import AmbiguousNumberError, decimal
 
 MOST = 99_999_999
-_NUMBER = re.compile(r"[-+]?\d+([.,](?P<decimals>\d+))?")
-"""An amount as people type it. A separator of thousands looks like a decimal point: so "1,000" has
-three decimal places, which is an error in most currencies, and never taken for 1."""
-
 INTERVALS = {
     "month": A_("Monthly"),
     "year": A_("Yearly"),
     "week": A_("Weekly"),
     "day": A_("Daily"),
-    "": "One-time",
+    "": A_("One-time"),
 }
 
 
@@ -64,15 +60,24 @@ def typed_price(fields: Mapping[str, Any]) -> TypedPrice:
 
 
 def minor_amount(typed: str, currency: str) -> int:
-    """An amount in the minor unit. Raises `ValueError` with a sentence."""
+    """An amount in the minor unit, typed in the language in use. Raises `ValueError` with a
+    sentence."""
     if not typed:
         raise ValueError(_("Enter an amount, such as 29.00."))
-    found = _NUMBER.fullmatch(typed)
-    if found is None:
-        raise ValueError(_("The amount isn't a number. Use a format like 29.00."))
-    amount = Decimal(typed.replace(",", "."))
     places = decimals(currency)
-    if len(found["decimals"] or "") > places:
+    try:
+        amount = decimal(typed)
+    except AmbiguousNumberError:
+        raise ValueError(
+            _(
+                "“%(typed)s” can be read in two ways. Write thousands without a separator, such"
+                " as 1000.",
+                typed=typed,
+            )
+        ) from None
+    except ValueError:
+        raise ValueError(_("The amount isn't a number. Use a format like 29.00.")) from None
+    if -int(amount.as_tuple().exponent) > places:
         raise ValueError(
             _(
                 "%(currency)s amounts can't have that many decimal places. Write thousands"

@@ -3,12 +3,11 @@
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from latchkey.languages import A_, _, written
 from latchkey.rules.promotions import Duration, NewPromotion
-from web.numbers import number
+from web.numbers import decimal, number
 from web.pages.admin.new_price import minor_amount
 
 CODE = r"[A-Za-z0-9_-]{1,100}"
@@ -108,9 +107,9 @@ def _limits(values: dict[str, str], errors: dict[str, str]) -> dict[str, int]:
 def _percent(typed: str) -> float | None:
     """A percentage with at most two decimals, None for anything else."""
     try:
-        found = Decimal(typed.replace(",", "."))
-    except InvalidOperation:
+        found = decimal(typed)
+    except ValueError:
         return None
-    if not found.is_finite() or not 0 < found <= 100 or found != round(found, 2):
+    if not 0 < found <= 100 or found != round(found, 2):
         return None
     return float(found)

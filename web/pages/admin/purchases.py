@@ -42,8 +42,8 @@ def _cells(row: ListedPurchase) -> list[object]:
 
 
 _ORDERS = by_moment("created_at") | {
-    "highest": SortChoice("Highest amount first", ListOrder("amount")),
-    "lowest": SortChoice("Lowest amount first", ListOrder("amount", ascending=True)),
+    "highest": SortChoice(A_("Highest amount first"), ListOrder("amount")),
+    "lowest": SortChoice(A_("Lowest amount first"), ListOrder("amount", ascending=True)),
 }
 LIST = AdminList("purchases", PURCHASES, STATES, _COLUMNS, _cells, orders=_ORDERS)
 
