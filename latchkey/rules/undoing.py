@@ -5,10 +5,11 @@ from enum import StrEnum
 
 
 class UndoOutcome(StrEnum):
-    """What becomes of access that a line gave. It ends only if the import itself gave it, and it is
-    still as it was given; what it is that speaks against it, is said otherwise."""
+    """What becomes of access that a line gave or made longer. It ends, or has its former end again,
+    only if it is still as the import left it; otherwise, this says what speaks against it."""
 
     TAKEN_BACK = "taken_back"
+    RESTORED = "restored"
     ENDED = "ended"
     LENGTHENED = "lengthened"
     CHANGED = "changed"

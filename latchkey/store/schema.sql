@@ -1438,7 +1438,9 @@ CREATE TABLE member_import_lines (
     is_new boolean,
     grant_id bigint,
     undo text,
-    account text
+    account text,
+    former_until timestamp with time zone,
+    former_reason text
 );
 
 CREATE TABLE member_imports (

@@ -26,6 +26,7 @@ from latchkey.store.users.member_import_batches import work
 from latchkey.store.users.member_import_undo import ProductUndo, StalePreviewError, UndoFigures
 from latchkey.store.users.member_imports import ImportState, MemberImport, WrongStepError
 from tests.store.test_member_imports import check, owner, product, read, run, upload, work_off
+from web.wording.progress import line_people
 
 pytestmark = pytest.mark.anyio
 
@@ -166,6 +167,8 @@ async def test_only_what_is_still_as_the_import_made_it_ends(pool: Pool) -> None
             {"": gold},
             began=timedelta(hours=1),
         )
+        by_a_release_before = "update member_import_lines set former_until = null"
+        await connection.execute(by_a_release_before)
         changed = [ComplimentaryGrant("changed@undone.example", later, "A friend")]
         await complimentary.give(connection, gold, changed, actor=None)
         for name in ("ended", "due"):
@@ -208,6 +211,111 @@ async def test_only_what_is_still_as_the_import_made_it_ends(pool: Pool) -> None
         assert (
             await connection.fetchval("select count(*) from users where erased_at is not null") == 0
         )
+
+
+async def ends(connection: Connection) -> dict[str, datetime | None]:
+    rows = await connection.fetch(
+        """
+        select split_part(u.email, '@', 1) as name, g.until
+          from live_grants g join users u on u.id = g.user_id
+        """
+    )
+    return {row["name"]: row["until"] for row in rows}
+
+
+@pytest.mark.parametrize("batch", [1, 2, 20])
+async def test_what_an_import_made_longer_has_its_former_end_again(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    monkeypatch.setattr(member_import_batches, "BATCH", batch)
+    now = datetime.now(UTC)
+    before, later = now + timedelta(days=30), now + timedelta(days=90)
+    names = ("had", "had", "past", "again", "reason", "shorter", "later", "endless")
+    async with pool.acquire() as connection:
+        gold = await product(connection, "Gold")
+        given = [ComplimentaryGrant(f"{name}@undone.example", before, "Ours") for name in names[1:]]
+        given[-1] = ComplimentaryGrant("endless@undone.example", None, "Ours")
+        await complimentary.give(connection, gold, given, actor=None)
+        text = "email,until\nhad@undone.example,2131-01-01\n" + "".join(
+            f"{name}@undone.example,\n" for name in names[1:]
+        )
+        found = await imported(connection, text, {"": gold}, began=timedelta(hours=1))
+        assert set((await ends(connection)).values()) == {None}
+        await connection.execute(
+            "update member_import_lines set former_until = now() where email like 'past@%'"
+        )
+        changed = [
+            ComplimentaryGrant("again@undone.example", later, "Ours"),
+            ComplimentaryGrant("reason@undone.example", None, "Theirs"),
+            ComplimentaryGrant("shorter@undone.example", before, "Ours"),
+        ]
+        await complimentary.give(connection, gold, changed, actor=None)
+        second = await imported(connection, members("later", "new"), {"": gold})
+        figures = await member_import_undo.preview(connection, found)
+        assert figures.products == [ProductUndo(gold, 1, 0, 0)]
+        assert figures.access == {
+            UndoOutcome.RESTORED: 1,
+            UndoOutcome.TAKEN_BACK: 1,
+            UndoOutcome.CHANGED: 3,
+            UndoOutcome.OTHER_IMPORT: 1,
+        }
+        await connection.execute("delete from wakeups")
+        done = await undo(connection, found)
+        assert done.undo_figures == {"access": figures.access, "accounts": {}}
+        assert await ends(connection) == {
+            "had": before,
+            "again": later,
+            "reason": None,
+            "shorter": before,
+            "later": None,
+            "endless": None,
+            "new": None,
+        }
+        outcomes = ["restored", "restored", "taken_back", "changed", "changed", "changed"]
+        assert [access for access, _ in await became(connection, found)] == [
+            *outcomes, "other_import", None,
+        ]  # fmt: skip
+        woken = await connection.fetchval("select count(*) from wakeups where kind = 'endings'")
+        assert woken == 1
+        folded = await lines.filtered(connection, FeedFilter(folded=True), limit=9)
+        mine = member_import_undo.undo_id(found)
+        heads = {row.product_id: row for row in folded if row.source_id == mine}
+        assert [(heads[one].data["ended"], heads[one].data["changed"]) for one in (None, gold)] == [
+            (1, 1), (1, 1),
+        ]  # fmt: skip
+        assert "former end again" in line_people(heads[None])[0]
+        assert "1 person has the former end again" in line_people(heads[gold])[0]
+        await undo(connection, second)
+        assert "new" not in await ends(connection)
+        assert (await ends(connection))["later"] is None
+
+
+async def test_an_end_that_was_changed_while_it_is_undone_stays(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(member_import_batches, "BATCH", 1)
+    now = datetime.now(UTC)
+    before, later = now + timedelta(days=30), now + timedelta(days=90)
+    async with pool.acquire() as connection:
+        gold = await product(connection, "Gold")
+        given = [ComplimentaryGrant("had@undone.example", before)]
+        await complimentary.give(connection, gold, given, actor=None)
+        text = "email,until\nhad@undone.example,2131-01-01\nhad@undone.example,\n"
+        found = await imported(connection, text, {"": gold})
+        shown = member_import_undo.fingerprint(
+            found, await member_import_undo.preview(connection, found)
+        )
+        await member_import_undo.undo(
+            connection, found.id, shown=shown, accounts=False, actor=found.created_by
+        )
+        undoing = await read(connection, found.id)
+        async with connection.transaction():
+            await work(connection, found.id, undoing.run, now=now)
+        assert await ends(connection) == {"had": before}
+        given = [ComplimentaryGrant("had@undone.example", later)]
+        await complimentary.give(connection, gold, given, actor=None)
+        await work_off(connection, found.id)
+        assert await ends(connection) == {"had": later}
 
 
 async def test_what_was_held_before_a_merge_isnt_lost(pool: Pool) -> None:

@@ -92,12 +92,16 @@ MATCHES = {
 UNDO = {
     UndoOutcome.TAKEN_BACK: (
         A_("Access is taken back"),
-        A_("The import gave it, and it is still as it was given."),
+        A_("The import gave it, or it would be over without the import."),
+    ),
+    UndoOutcome.RESTORED: (
+        A_("Has its former end again"),
+        A_("The person had it before, and the import made it longer."),
     ),
     UndoOutcome.ENDED: (A_("Ended already"), A_("Its end has come, or somebody ended it.")),
     UndoOutcome.LENGTHENED: (
         A_("Stays: had it before"),
-        A_("The import only made access longer that the person had. Its end stays as it is."),
+        A_("The import made it longer, and which end it had before isn't known."),
     ),
     UndoOutcome.CHANGED: (
         A_("Stays: changed since"),

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from latchkey.languages import NN_, _, ngettext
 from latchkey.rules.vocabulary import ActivityType, Cause
+from latchkey.store.users import member_import_undo
 from web.wording import labels
 
 _IN_BULK = {
@@ -17,6 +18,11 @@ _IN_BULK = {
     ),
     "ended": NN_("%(count)s person lost access.", "%(count)s people lost access."),
     "created": NN_("%(count)s user was created.", "%(count)s users were created."),
+}
+_BY_UNDOING = _IN_BULK | {
+    "changed": NN_(
+        "%(count)s person has the former end again.", "%(count)s people have the former end again."
+    ),
 }
 _BY_REMOVAL = {
     "changed": NN_(
@@ -54,7 +60,8 @@ def line_people(line: Any) -> tuple[str, str]:
         return "", ""
     found = any(line.data.get(name) for name in ("granted", "ended", "created"))
     query = urlencode({name: value for name, value in given.items() if value}) if found else ""
-    return _how_many(line, _IN_BULK) or _("Everybody was known already."), query
+    said = _BY_UNDOING if (line.source_id or "").startswith(member_import_undo.PREFIX) else _IN_BULK
+    return _how_many(line, said) or _("Everybody was known already."), query
 
 
 def _how_many(line: Any, said: Mapping[str, tuple[str, str]]) -> str:
@@ -71,10 +78,19 @@ def _taken_back(data: Mapping[str, Any]) -> str:
         "Complimentary access was taken back %(count)s times.",
         data.get("ended", 0),
     )
-    if not (deleted := data.get("deleted", 0)):
-        return text
-    gone = ngettext("%(count)s account was deleted.", "%(count)s accounts were deleted.", deleted)
-    return f"{text} {gone}"
+    if changed := data.get("changed", 0):
+        again = ngettext(
+            "It has its former end again %(count)s time.",
+            "It has its former end again %(count)s times.",
+            changed,
+        )
+        text = f"{text} {again}"
+    if deleted := data.get("deleted", 0):
+        gone = ngettext(
+            "%(count)s account was deleted.", "%(count)s accounts were deleted.", deleted
+        )
+        text = f"{text} {gone}"
+    return text
 
 
 def progress(link: Any) -> str:

@@ -4269,9 +4269,10 @@ export interface components {
         /**
          * UndoPreview
          * @description What taking an import back comes to. `people` lose a product altogether. `access` says what
-         *     becomes of what the import gave, counting each person and product once: `taken_back`, or why it
-         *     stays. `accounts` says which of those that it created can be `deleted`, and why others stay.
-         *     `preview` names all of this; `until` is how long the import can be taken back.
+         *     becomes of what the import gave, counting each person and product once: `taken_back`, `restored`
+         *     to the end that it had before, or why it stays. `accounts` says which of those that it created
+         *     can be `deleted`, and why others stay. `preview` names all of this; `until` is how long the
+         *     import can be taken back.
          */
         UndoPreview: {
             /** Preview */

@@ -1,6 +1,6 @@
 """A method for each call of the JSON API. Written by `make clients`; don't edit it by hand.
 
-Made from 25bf122d760270e9f2434a5944ca27dcd32cb8a43ccdb649597178575d773765
+Made from cde54a2ee6e032b9f4f9fdfa1beb3574c94ae5a1b3544199e95459303d89c8aa
 """
 
 from abc import ABC, abstractmethod

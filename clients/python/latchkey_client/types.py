@@ -1655,9 +1655,10 @@ class Team(TypedDict):
 class UndoPreview(TypedDict):
     """
     What taking an import back comes to. `people` lose a product altogether. `access` says what
-    becomes of what the import gave, counting each person and product once: `taken_back`, or why it
-    stays. `accounts` says which of those that it created can be `deleted`, and why others stay.
-    `preview` names all of this; `until` is how long the import can be taken back.
+    becomes of what the import gave, counting each person and product once: `taken_back`, `restored`
+    to the end that it had before, or why it stays. `accounts` says which of those that it created
+    can be `deleted`, and why others stay. `preview` names all of this; `until` is how long the
+    import can be taken back.
     """
 
     preview: str

@@ -72,6 +72,15 @@ class Worked:
 
 
 @dataclass(frozen=True)
+class _Given:
+    """The grant that a line made, or made longer: then `until` and `reason` are what it had."""
+
+    grant_id: int
+    until: datetime | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
 class _Checked:
     """What comes of one line. `user_id` is who has the address already."""
 
@@ -311,8 +320,8 @@ async def _give(
     users: Mapping[str, int],
     *,
     now: datetime,
-) -> dict[int, int]:
-    """The grants by line. A person who stands in several lines has the longest access of them, and
+) -> dict[int, _Given]:
+    """What each line gave. A person who stands in several lines has the longest access of them, and
     what somebody has already is never shortened."""
     wanted: list[dict[str, Any]] = [
         {
@@ -326,6 +335,17 @@ async def _give(
     ]
     if not wanted:
         return {}
+    had = await connection.fetch(
+        """
+        select g.id, g.until, g.reason
+          from (select distinct user_id, product_id
+                  from jsonb_to_recordset($1::jsonb) as w (user_id bigint, product_id text)) w
+          join grants g on g.user_id = w.user_id and g.product_id = w.product_id
+                       and g.source = 'manual' and g.ended_at is null
+         order by g.user_id, g.product_id for no key update of g
+        """,
+        wanted,
+    )
     made = await connection.fetch(
         """
         with given as (
@@ -370,7 +390,11 @@ async def _give(
         await bulk.add(connection, found.id, counts, product_id=product_id, actor=found.created_by)
     if any(row["until"] for row in wanted):
         await wakeups.add(connection, wakeups.ENDINGS, [""])
-    by_both = {(row["user_id"], row["product_id"]): row["id"] for row in made}
+    before = {row["id"]: _Given(row["id"], row["until"], row["reason"]) for row in had}
+    by_both = {
+        (row["user_id"], row["product_id"]): before.get(row["id"], _Given(row["id"]))
+        for row in made
+    }
     return {row["line"]: by_both[row["user_id"], row["product_id"]] for row in wanted}
 
 
@@ -419,7 +443,7 @@ async def _write(
     import_id: str,
     checked: Sequence[_Checked],
     *,
-    grants: Mapping[int, int],
+    grants: Mapping[int, _Given],
     created: set[int] | None = None,
 ) -> None:
     """Write what comes of lines. Their people are new if the lines `created` them; before that, if
@@ -437,8 +461,8 @@ async def _write(
             "stripe_match": each.match,
             "is_new": each.member is not None
             and (each.user_id is None if created is None else each.line in created),
-            "grant_id": grants.get(each.line),
         }
+        | _given(grants.get(each.line))
         for each in checked
     ]
     await connection.execute(
@@ -447,13 +471,22 @@ async def _write(
            set email = g.email, email_key = g.email_key, product_id = g.product_id,
                until = g.until, outcome = g.outcome, problem_column = g.problem_column,
                problem = g.problem, stripe_match = g.stripe_match, is_new = g.is_new,
-               grant_id = g.grant_id
+               grant_id = g.grant_id, former_until = g.former_until,
+               former_reason = g.former_reason
           from jsonb_to_recordset($2::jsonb) as g (
             line integer, email text, email_key text, product_id text, until timestamptz,
             outcome text, problem_column text, problem text, stripe_match text, is_new boolean,
-            grant_id bigint)
+            grant_id bigint, former_until timestamptz, former_reason text)
          where l.import_id = $1 and l.line = g.line
         """,
         import_id,
         rows,
     )
+
+
+def _given(given: _Given | None) -> dict[str, Any]:
+    return {
+        "grant_id": given and given.grant_id,
+        "former_until": given and given.until,
+        "former_reason": given and given.reason,
+    }

@@ -1,5 +1,5 @@
-"""Takes an import of members back: the access that it gave and, if an admin wants it, the accounts
-that it created and that nobody has used since.
+"""Takes an import of members back: the access that it gave, the ends that it made later and, if an
+admin wants it, the accounts that it created and that nobody has used since.
 
 Access by a purchase is never touched. Everybody is judged once more when their turn comes.
 """
@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from latchkey.rules.undoing import AccountOutcome
 from latchkey.rules.vocabulary import ActivityType, Cause, Reason
@@ -17,9 +18,11 @@ from latchkey.store.feed import bulk
 from latchkey.store.feed.bulk import BulkCounts
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
+from latchkey.store.stripe import wakeups
 from latchkey.store.users import erasure, member_imports
 from latchkey.store.users.member_imports import ImportState, MemberImport, WrongStepError
 
+PREFIX = "undo_"
 PREVIEW_SECONDS = 120
 """How long the preview of 200,000 lines may take; on an idle machine, it takes a few seconds."""
 
@@ -39,22 +42,30 @@ others as materialized (
 """
 # $1 the import, $2 the reason of the grants that it gave. `{chosen}` are the grants to judge. What
 # an import gave is the longest of its lines about one grant. A line of the feed says which import
-# made a grant: others may only have lengthened it.
+# made a grant: others may only have lengthened it, and the earliest end before that is the former
+# one. Access whose former end has come would be over without the import, so it is taken back.
 _JUDGED = """
 judged as materialized (
     select m.grant_id, g.user_id, g.product_id, case
                when g.end_reason = 'import_undone' then 'taken_back'
                when g.id is null or g.ended_at is not null or g.until <= now() then 'ended'
-               when a.source_id is distinct from $1 then 'lengthened'
-               when g.until is distinct from m.until or g.reason is distinct from $2
+               when m.restored then 'restored'
+               when a.source_id is distinct from $1 and m.former_until is null then 'lengthened'
+               when g.until is distinct from m.until
+                    or g.reason is distinct from
+                       case when a.source_id = $1 then $2 else m.former_reason end
                     then 'changed'
                when exists (select from grants x
                              where x.user_id = g.user_id and x.product_id = g.product_id
                                and x.source = 'manual' and x.end_reason = 'merged')
                     then 'merged'
                when o.user_id is not null then 'other_import'
-               else 'taken_back' end as outcome
-      from (select grant_id, case when bool_or(until is null) then null else max(until) end as until
+               when a.source_id is distinct from $1 and m.former_until > now() then 'restored'
+               else 'taken_back' end as outcome, m.former_until, m.restored
+      from (select grant_id,
+                   case when bool_or(until is null) then null else max(until) end as until,
+                   min(former_until) as former_until, min(former_reason) as former_reason,
+                   bool_or(undo = 'restored') is true as restored
               from member_import_lines
              where import_id = $1 and grant_id in ({chosen})
              group by grant_id) m
@@ -163,7 +174,7 @@ def fingerprint(found: MemberImport, figures: UndoFigures) -> str:
 
 def undo_id(found: MemberImport) -> str:
     """The id that the lines of the feed share."""
-    return found.id.replace("imp_", "undo_")
+    return found.id.replace("imp_", PREFIX)
 
 
 def possible(found: MemberImport, *, now: datetime) -> bool:
@@ -250,7 +261,8 @@ async def undo(
 async def take_back(
     connection: Connection, found: MemberImport, first: int, last: int, *, now: datetime
 ) -> None:
-    """End what the lines from `first` to `last` gave, and note what became of it."""
+    """End what the lines from `first` to `last` gave, give access that they made longer its former
+    end back, and note what became of it."""
     chosen = (
         "select grant_id from member_import_lines"
         " where import_id = $1 and grant_id is not null and line between $3 and $4"
@@ -263,18 +275,26 @@ async def take_back(
         """,
         *place,
     )
-    ended = await connection.fetch(
+    touched = await connection.fetch(
         f"""
         with {_OTHERS}, {_JUDGED.format(chosen=chosen)}, noted as (
             update member_import_lines l set undo = j.outcome from judged j
              where l.import_id = $1 and l.line between $3 and $4 and l.grant_id = j.grant_id
         )
-        update grants g set ended_at = now(), end_reason = 'import_undone' from judged j
-         where g.id = j.grant_id and j.outcome = 'taken_back' and g.ended_at is null
-        returning g.id, g.user_id, g.product_id
+        update grants g
+           set ended_at = case when j.outcome = 'taken_back' then now() end,
+               end_reason = case when j.outcome = 'taken_back' then 'import_undone' end,
+               until = case when j.outcome = 'restored' then j.former_until else g.until end
+          from judged j
+         where g.id = j.grant_id and g.ended_at is null
+           and (j.outcome = 'taken_back' or j.outcome = 'restored' and not j.restored)
+        returning g.id, g.user_id, g.product_id, g.ended_at is not null as ended
         """,
         *place,
     )
+    ended = [row for row in touched if row["ended"]]
+    if len(ended) < len(touched):
+        await wakeups.add(connection, wakeups.ENDINGS, [""])
     await write_facts(
         connection,
         [
@@ -292,13 +312,12 @@ async def take_back(
             for row in ended
         ],
     )
-    await _sum_up(connection, found, BulkCounts(ended=len(ended)))
-    for product_id in sorted({row["product_id"] for row in ended}):
-        people = sum(row["product_id"] == product_id for row in ended)
+    await _sum_up(connection, found, _counts(touched))
+    for product_id in sorted({row["product_id"] for row in touched}):
         await bulk.add(
             connection,
             undo_id(found),
-            BulkCounts(ended=people),
+            _counts([row for row in touched if row["product_id"] == product_id]),
             product_id=product_id,
             actor=found.undone_by,
         )
@@ -356,6 +375,12 @@ async def keep_figures(connection: Connection, import_id: str) -> None:
         """,
         import_id,
     )
+
+
+def _counts(touched: Sequence[Any]) -> BulkCounts:
+    """How many lost access, and how many have their former end again."""
+    ended = sum(row["ended"] for row in touched)
+    return BulkCounts(ended=ended, changed=len(touched) - ended)
 
 
 async def _sum_up(connection: Connection, found: MemberImport, counts: BulkCounts) -> None:
