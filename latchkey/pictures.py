@@ -46,6 +46,10 @@ class PictureError(Exception):
     """A file that isn't kept. The message is a sentence for whoever uploaded it."""
 
 
+class PicturesBusyError(PictureError):
+    """Nothing is wrong with the file: later, it may be kept."""
+
+
 @dataclass(frozen=True)
 class Picture:
     """A picture that was read: its files by name, the largest first."""
@@ -73,7 +77,7 @@ class PictureReader:
         if len(raw) > MOST_BYTES:
             raise PictureError(A_("The file is larger than 10 MB. Please make it smaller."))
         if self._waiting >= MOST_WAITING:
-            raise PictureError(_BUSY)
+            raise PicturesBusyError(_BUSY)
         self._waiting += 1
         try:
             async with self._turn:
@@ -85,14 +89,14 @@ class PictureReader:
 
 async def keep(pool: Pool, files: PictureFiles, picture: Picture) -> str:
     """Keep a picture; returns its address. What nothing refers to is collected after a day. Raises
-    `PictureError` where the folder or the bucket can't be written to."""
+    `PicturesBusyError` where the folder or the bucket can't be written to."""
     try:
         async with pool.acquire() as connection, connection.transaction():
             await pictures.keep(connection, picture.digest)
             await files.put(connection, picture.digest, picture.files)
     except (S3Error, OSError) as error:
         log.error("picture can't be kept", error=str(error))
-        raise PictureError(_NOT_KEPT) from error
+        raise PicturesBusyError(_NOT_KEPT) from error
     return picture.address
 
 

@@ -104,6 +104,7 @@ class Method:
     arguments: list[str]
     query: list[str]
     body: bool
+    file: bool
     key: bool
     answer: str | None
     text: str
@@ -118,6 +119,7 @@ class Method:
                 * bool(self.query)
             ),
             *(["body=body"] * self.body),
+            *(["file=file"] * self.file),
             *(["idempotency_key=idempotency_key"] * self.key),
         ]
         call = f"{await_}self._call({', '.join(sent)})"
@@ -137,11 +139,14 @@ def method(path: str, verb: str, operation: Json) -> Method:
     query = {part["name"]: part for part in described if part["in"] == "query"}
     key = any(part["name"] == "Idempotency-Key" for part in described)
     body = operation.get("requestBody")
+    file = body is not None and openapi.FILE in body["content"]
     answer = next(iter(operation["responses"].values())).get("content")
     required = {name: part for name, part in query.items() if part["required"]}
     optional = {name: part for name, part in query.items() if not part["required"]}
     arguments = [f"{name}: str | int" for name in parts]
-    if body:
+    if file:
+        arguments.append("file: bytes")
+    elif body:
         name = _model(body["content"])
         arguments.append(f"body: {name}" if body["required"] else f"body: {name} | None = None")
     keywords = [f"{name}: {_kind(part['schema'])}" for name, part in required.items()]
@@ -156,7 +161,8 @@ def method(path: str, verb: str, operation: Json) -> Method:
         path=re.sub(r"{(\w+)}", r"{_part(\1)}", inner),
         arguments=[*arguments, *(["*", *keywords] if keywords else [])],
         query=list(query),
-        body=body is not None,
+        body=body is not None and not file,
+        file=file,
         key=key,
         answer=_model(answer) if answer else None,
         text=operation["summary"],
@@ -223,7 +229,8 @@ def calls(document: Json) -> str:
             "    @abstractmethod",
             f"    {'async ' if wait else ''}def _call(",
             "        self, method: str, path: str, *, query: Mapping[str, Any] | None = None,",
-            "        body: Any = None, idempotency_key: str | None = None,",
+            "        body: Any = None, file: bytes | None = None,",
+            "        idempotency_key: str | None = None,",
             "    ) -> Any:",
             '        """Send a request; what the site answered."""',
             "",

@@ -202,6 +202,9 @@ PAGES: dict[str, A | None] = {
 CALLS: dict[str, A | None] = {
     "POST /access": None,
     "POST /access-tokens": None,
+    "POST /pictures": None,
+    "POST /pictures/{id}/replace": A.PICTURE_REPLACED,
+    "DELETE /pictures/{id}": A.PICTURE_DELETED,
     "POST /products": A.PRODUCT_CREATED,
     "PATCH /products/{id}": A.PRODUCT_CHANGED,
     "DELETE /products/{id}": A.PRODUCT_DELETED,
@@ -266,6 +269,7 @@ def _listed(actions: Mapping[str, A | None], name: str) -> A | None:
 _KINDS = {
     "users": "user",
     "team": "user",
+    "pictures": "picture",
     "products": "product",
     "collections": "collection",
     "grants": "grant",

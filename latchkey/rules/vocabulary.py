@@ -356,6 +356,8 @@ class AuditAction(StrEnum):
     SECOND_SUBSCRIPTION_ALLOWED = "second_subscription_allowed"
     USER_ERASED = "user_erased"
     LABELS_CHANGED = "labels_changed"
+    PICTURE_REPLACED = "picture_replaced"
+    PICTURE_DELETED = "picture_deleted"
     NOTE_ADDED = "note_added"
     NOTE_DELETED = "note_deleted"
     LINK_MAILED = "link_mailed"

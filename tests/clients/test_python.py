@@ -25,6 +25,7 @@ from latchkey_client.tokens import TokenError, TokenVerifier
 from tests.clients.trouble import HANG, HANG_UP, IN_USE, UNAVAILABLE, in_trouble
 from tests.harness import TOKEN
 from tests.harness import Latchkey as Site
+from tests.images import picture
 
 pytestmark = pytest.mark.anyio
 
@@ -38,6 +39,19 @@ async def given(site: Site) -> tuple[str, str]:
     email = f"{slug}@clients.example"
     await site.call("POST", f"/products/{slug}/grants", 201, json={"email": email})
     return slug, email
+
+
+async def test_both_clients_upload_files(shared: Site) -> None:
+    raw = picture(size=(31, 17))
+
+    def uploaded() -> str:
+        with Latchkey(shared.url, TOKEN) as client:
+            return client.post_pictures(raw, use="icon")["id"]
+
+    async with AsyncLatchkey(shared.url, TOKEN) as client:
+        made = await client.post_pictures(raw, use="icon")
+        assert made["url"].endswith("-31.png")
+        assert made["id"] == await asyncio.to_thread(uploaded)
 
 
 async def test_both_clients_say_who_may_open_what(shared: Site) -> None:

@@ -18,6 +18,9 @@ const found = {
   elsewhere: await failing(
     latchkey.call("get", "/api/v1/products/{id}", { path: { id: "../users" } }),
   ),
+  picture: await latchkey.call("post", "/api/v1/pictures", {
+    query: { use: "icon" }, body: new Blob([Buffer.from(given.picture, "base64")]),
+  }).then(({ url }) => url.replace(/.*-/, "")),
   another: [],
   slugs: [],
 };

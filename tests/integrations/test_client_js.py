@@ -2,6 +2,7 @@
 that its types refuse what the API doesn't take."""
 
 import asyncio
+import base64
 import json
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ from standardwebhooks import Webhook
 from latchkey import webhook_signing
 from tests.clients.trouble import HANG, HANG_UP, IN_USE, UNAVAILABLE, in_trouble
 from tests.harness import PATIENCE, TOKEN, Latchkey
+from tests.images import picture
 from tests.integrations.conftest import Member
 from tests.integrations.examples import CLIENTS, build_js
 from tests.integrations.install import NODE
@@ -26,6 +28,7 @@ STORY = Path(__file__).with_name("client.mjs")
 WRONG = (
     'latchkey.hasAccess("course", {})',
     'latchkey.call("get", "/api/v1/nothing")',
+    'latchkey.call("post", "/api/v1/pictures", { body: { name: "a.png" } })',
     'latchkey.call("delete", "/api/v1/access")',
     'latchkey.call("post", "/api/v1/products", { body: { slug: "x" } })',
     'latchkey.call("get", "/api/v1/products", { query: { limit: "many" } })',
@@ -39,6 +42,9 @@ for await (const user of latchkey.all("/api/v1/users")) console.log(user.email, 
 const event = await verifyWebhook("whsec_x", "{}", {});
 if (event.type === "purchase.refunded") console.log(event.data.amount + 1);
 if (event.type === "access.ended") console.log(event.data.reason);
+const body = new Blob(["…"]);
+const { url } = await latchkey.call("post", "/api/v1/pictures", { query: { use: "logo" }, body });
+console.log(url);
 """
 
 
@@ -62,6 +68,7 @@ async def test_the_client_asks_retries_and_verifies(shared: Latchkey, member: Me
             "slug": member.slug,
             "email": member.email,
             "user": member.id,
+            "picture": base64.b64encode(picture(size=(29, 13))).decode(),
             "webhook": {
                 "secret": secret,
                 "other": webhook_signing.new_secret(),
@@ -82,6 +89,7 @@ async def test_the_client_asks_retries_and_verifies(shared: Latchkey, member: Me
     assert found["access"]["until"] == member.until.isoformat().replace("+00:00", "Z")
     assert (found["byId"], found["other"], found["again"]) == (True, False, True)
     assert found["product"] == member.slug
+    assert found["picture"] == "29.png"
     assert found["unknown"] == {"name": "ApiError", "code": "not_found", "status": 404}
     assert found["taken"] == {"name": "ApiError", "code": "slug_taken", "status": 409}
     assert found["denied"]["status"] == 401

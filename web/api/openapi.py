@@ -15,6 +15,7 @@ from web.api.outgoing import WEBHOOKS, webhooks
 from web.api.registry import ENDPOINTS, PREFIX, Endpoint
 
 Json = dict[str, Any]
+FILE = "application/octet-stream"
 
 
 class Problem(BaseModel):
@@ -60,6 +61,7 @@ CODES = {
     "unknown_price": "the linked Stripe product has no such price",
     "unreadable_file": "the file isn't CSV, holds nothing, or its columns can't be used",
     "plan_missing": "`plans` doesn't name every plan in the file",
+    "unreadable_picture": "the file isn't a picture that can be read and kept",
     "preview_failed": "the preview couldn't be made",
     "stripe_refused": "Stripe refused the change",
     "no_access": "the person has no access to the product now",
@@ -138,6 +140,11 @@ def _operation(declared: Endpoint) -> Json:
         made["requestBody"] = {
             "required": not _accepts_nothing(declared.body),
             "content": {"application/json": {"schema": schema}},
+        }
+    if declared.file:
+        made["requestBody"] = {
+            "required": True,
+            "content": {FILE: {"schema": {"type": "string", "format": "binary"}}},
         }
     return made
 

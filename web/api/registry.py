@@ -72,8 +72,8 @@ class Nothing(Input):
 
 @dataclass
 class Call:
-    """One request: the site, the caller's token, the path parameters, the validated input, and its
-    line in the audit log if it changes something."""
+    """One request: the site, the caller's token, the path parameters, the validated input or the
+    bytes of a file, and its line in the audit log if it changes something."""
 
     site: Site
     token: str
@@ -102,6 +102,7 @@ class Endpoint:
     scope: TokenScope
     most: int = bodies.MOST
     stores: bool = False
+    file: bool = False
 
     @cached_property
     def name(self) -> str:
@@ -133,12 +134,14 @@ def endpoint(
     scope: TokenScope | None = None,
     most: int = bodies.MOST,
     stores: bool = False,
+    file: bool = False,
 ) -> Callable[[Do], Do]:
     """Declare a call. The first line of its docstring becomes the summary in OpenAPI.
 
     `scope` is what a token needs for it: by default `read` to get something, otherwise `write`. The
     body may have up to `most` bytes. A call that `stores` something is carried out once for an
-    idempotency key, as those are that have a line in the audit log.
+    idempotency key, as those are that have a line in the audit log. The body of a call that takes a
+    `file` is the file's bytes, whatever their `Content-Type` says they are.
     """
     needed = scope or (TokenScope.READ if method == "GET" else TokenScope.WRITE)
 
@@ -158,6 +161,7 @@ def endpoint(
             needed,
             most,
             stores,
+            file,
         )
         ENDPOINTS.append(made)
         return do
@@ -270,11 +274,12 @@ async def _run(
         raw = await _read(request)
     if declared.body is not None:
         body = _checked(declared.body, _whole(_json(raw)), "body", strict=True)
-    call = Call(site, caller.id, request.path_params, query, body, draft)
+    call = Call(site, caller.id, request.path_params, query, raw if declared.file else body, draft)
     key = request.headers.get("idempotency-key") if declared.keeps_answer else None
     if key is None:
         return await _do(declared, call)
-    return await _once(declared, call, key, request.url.path.encode() + b"\0" + raw)
+    asked = f"{request.url.path}?{request.url.query}" if declared.file else request.url.path
+    return await _once(declared, call, key, asked.encode() + b"\0" + raw)
 
 
 def _checked_query(model: type[BaseModel], request: Request) -> BaseModel:

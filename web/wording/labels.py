@@ -208,6 +208,8 @@ AUDIT_ACTIONS: dict[str, str] = {
     AuditAction.SECOND_SUBSCRIPTION_ALLOWED: A_("Second subscription allowed"),
     AuditAction.USER_ERASED: A_("User erased"),
     AuditAction.LABELS_CHANGED: A_("Labels of users changed"),
+    AuditAction.PICTURE_REPLACED: A_("Picture replaced"),
+    AuditAction.PICTURE_DELETED: A_("Picture deleted"),
     AuditAction.NOTE_ADDED: A_("Note added"),
     AuditAction.NOTE_DELETED: A_("Note deleted"),
     AuditAction.LINK_MAILED: A_("Sign-in link sent"),

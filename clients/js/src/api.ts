@@ -955,6 +955,81 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/pictures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the uploaded pictures, with what shows each of them.
+         * @description Needs a token with the scope `read` or a wider one.
+         */
+        get: operations["get_pictures"];
+        put?: never;
+        /**
+         * Upload a picture: PNG, JPEG, WebP, GIF or AVIF, up to 10 MB.
+         * @description The body is the file. What it is, is read from its bytes: a `Content-Type` isn't believed. It is
+         *     kept in the sizes of its `use`, without what cameras note in it. Give its `url` to what shall
+         *     show it within a day. The same picture again has the same `id`.
+         *
+         *     Needs a token with the scope `write` or a wider one.
+         */
+        post: operations["post_pictures"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pictures/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get one picture by its id, with what shows it.
+         * @description Needs a token with the scope `read` or a wider one.
+         */
+        get: operations["get_pictures_id"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a picture that nothing shows.
+         * @description Needs a token with the scope `write` or a wider one.
+         */
+        delete: operations["delete_pictures_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pictures/{id}/replace": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Show another uploaded picture wherever this one is shown; answers with the other one.
+         * @description Both have to be kept in the same formats, as pictures of one `use` are. Pages show it at once,
+         *     other processes' pages within seconds. Nothing shows the former one then.
+         *
+         *     Needs a token with the scope `write` or a wider one.
+         */
+        post: operations["post_pictures_id_replace"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/policy": {
         parameters: {
             query?: never;
@@ -3280,6 +3355,44 @@ export interface components {
             next: string | null;
         };
         /**
+         * Picture
+         * @description An uploaded picture. `id` is the SHA-256 of its largest file, and `url` that file's address,
+         *     for `image_url` and the Markdown of texts. While nothing shows it, it is deleted after a day.
+         */
+        Picture: {
+            /** Id */
+            id: string;
+            /** Url */
+            url: string;
+            /** Urls */
+            urls: string[];
+            /** Shown By */
+            shown_by: components["schemas"]["PicturePlace"][];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /** PictureList */
+        PictureList: {
+            /** Data */
+            data: components["schemas"]["Picture"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * PicturePlace
+         * @description What shows a picture: a `product`, a `lesson`, the `sales_page` of the product with the `id`,
+         *     a `text` of members' pages, or the `brand`, where `id` is the setting, such as `logo_url`.
+         */
+        PicturePlace: {
+            /** Kind */
+            kind: string;
+            /** Id */
+            id: string;
+        };
+        /**
          * PlanOf
          * @description Which product a plan in the file is, by id; null for none: its people only get an account.
          */
@@ -3870,6 +3983,14 @@ export interface components {
             ended: number;
             /** Converted */
             converted: number;
+        };
+        /**
+         * Replacement
+         * @description The `id` or `url` of the picture to show instead.
+         */
+        Replacement: {
+            /** By */
+            by: string;
         };
         /**
          * Report
@@ -4797,7 +4918,7 @@ export interface operations {
                 limit?: number;
                 after?: string;
                 actor?: string;
-                action?: "signed_in" | "sign_in_failed" | "second_factor_asked" | "signed_out" | "sessions_ended" | "factor_added" | "factor_removed" | "recovery_codes_renewed" | "password_changed" | "email_change_asked" | "email_changed" | "purchase_claimed" | "portal_opened" | "checkout_opened" | "page_denied" | "forged_form" | "token_denied" | "scope_denied" | "token_created" | "token_revoked" | "client_created" | "client_changed" | "client_deleted" | "client_secret_created" | "client_secret_revoked" | "protected_site_added" | "protected_site_changed" | "protected_site_removed" | "consent_given" | "consent_withdrawn" | "exported" | "impersonation_started" | "impersonation_ended" | "settings_changed" | "mail_settings_changed" | "role_changed" | "owner_recovered" | "connection_changed" | "connection_removed" | "connection_repaired" | "policy_changed" | "product_created" | "product_changed" | "product_deleted" | "categories_changed" | "collection_created" | "collection_changed" | "collection_deleted" | "lessons_changed" | "lesson_deleted" | "sales_page_changed" | "sales_page_deleted" | "checkout_changed" | "link_changed" | "link_removed" | "access_given" | "access_ended" | "hold_lifted" | "users_imported" | "users_welcomed" | "import_undone" | "users_merged" | "merge_asked" | "merge_agreed" | "merge_declined" | "merge_undone" | "purchase_assigned" | "match_dismissed" | "second_subscription_allowed" | "user_erased" | "labels_changed" | "note_added" | "note_deleted" | "link_mailed" | "mail_resent" | "reminder_sent" | "invited_back" | "promotion_made" | "event_resent" | "event_ignored" | "comparison_started" | "repair_started" | "secrets_rotated" | "site_adopted" | "site_restored" | "site_scrubbed" | "community_added" | "community_changed" | "community_removed" | "community_joined" | "community_left" | "webhook_added" | "webhook_changed" | "webhook_secret_renewed" | "webhook_deleted" | "webhooks_resent";
+                action?: "signed_in" | "sign_in_failed" | "second_factor_asked" | "signed_out" | "sessions_ended" | "factor_added" | "factor_removed" | "recovery_codes_renewed" | "password_changed" | "email_change_asked" | "email_changed" | "purchase_claimed" | "portal_opened" | "checkout_opened" | "page_denied" | "forged_form" | "token_denied" | "scope_denied" | "token_created" | "token_revoked" | "client_created" | "client_changed" | "client_deleted" | "client_secret_created" | "client_secret_revoked" | "protected_site_added" | "protected_site_changed" | "protected_site_removed" | "consent_given" | "consent_withdrawn" | "exported" | "impersonation_started" | "impersonation_ended" | "settings_changed" | "mail_settings_changed" | "role_changed" | "owner_recovered" | "connection_changed" | "connection_removed" | "connection_repaired" | "policy_changed" | "product_created" | "product_changed" | "product_deleted" | "categories_changed" | "collection_created" | "collection_changed" | "collection_deleted" | "lessons_changed" | "lesson_deleted" | "sales_page_changed" | "sales_page_deleted" | "checkout_changed" | "link_changed" | "link_removed" | "access_given" | "access_ended" | "hold_lifted" | "users_imported" | "users_welcomed" | "import_undone" | "users_merged" | "merge_asked" | "merge_agreed" | "merge_declined" | "merge_undone" | "purchase_assigned" | "match_dismissed" | "second_subscription_allowed" | "user_erased" | "labels_changed" | "picture_replaced" | "picture_deleted" | "note_added" | "note_deleted" | "link_mailed" | "mail_resent" | "reminder_sent" | "invited_back" | "promotion_made" | "event_resent" | "event_ignored" | "comparison_started" | "repair_started" | "secrets_rotated" | "site_adopted" | "site_restored" | "site_scrubbed" | "community_added" | "community_changed" | "community_removed" | "community_joined" | "community_left" | "webhook_added" | "webhook_changed" | "webhook_secret_renewed" | "webhook_deleted" | "webhooks_resent";
                 since?: string;
             };
             header?: never;
@@ -6495,6 +6616,174 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MetricSeries"];
+                };
+            };
+            /** @description What went wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_pictures: {
+        parameters: {
+            query?: {
+                limit?: number;
+                after?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PictureList"];
+                };
+            };
+            /** @description What went wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_pictures: {
+        parameters: {
+            query?: {
+                use?: "photo" | "logo" | "icon";
+            };
+            header?: {
+                /** @description requests with the same key get the same answer for a day */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Done */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Picture"];
+                };
+            };
+            /** @description What went wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_pictures_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Picture"];
+                };
+            };
+            /** @description What went wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_pictures_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_pictures_id_replace: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description requests with the same key get the same answer for a day */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Replacement"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Picture"];
                 };
             };
             /** @description What went wrong, and what to do */

@@ -20,7 +20,9 @@ type PathOf<M extends Method> = {
 }[keyof paths];
 type Operation<M extends Method, P extends keyof paths> = paths[P][M];
 type Part<O, K extends string> = O extends { parameters: { [N in K]?: infer T } } ? T : never;
-type Body<O> = O extends { requestBody?: { content: { "application/json": infer T } } } ? T : never;
+type Body<O> = O extends { requestBody?: { content: { "application/json": infer T } } } ? T
+  : O extends { requestBody?: { content: { "application/octet-stream": unknown } } } ? Blob
+  : never;
 type Answer<O> = O extends { responses: infer R }
   ? R extends { 200: { content: { "application/json": infer T } } } ? T
   : R extends { 201: { content: { "application/json": infer T } } } ? T
@@ -97,10 +99,13 @@ export class Latchkey {
   ): Promise<Answer<Operation<M, P>>> {
     const url = this.#url(path, given.path as object, given.query as object);
     const headers: Record<string, string> = { authorization: `Bearer ${this.#token}` };
-    if (given.body !== undefined) headers["content-type"] = "application/json";
+    const file = given.body instanceof Blob;
+    if (file) headers["content-type"] = "application/octet-stream";
+    else if (given.body !== undefined) headers["content-type"] = "application/json";
     if (method === "post") headers["idempotency-key"] = given.idempotencyKey ?? crypto.randomUUID();
     const init: RequestInit = { method: method.toUpperCase(), headers };
-    if (given.body !== undefined) init.body = JSON.stringify(given.body);
+    if (file) init.body = given.body as Blob;
+    else if (given.body !== undefined) init.body = JSON.stringify(given.body);
     for (let attempt = 0; ; attempt++) {
       const last = attempt >= this.#retries;
       const answer = await this.#attempt(url, init, given.signal, last);

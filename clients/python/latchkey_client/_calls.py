@@ -1,6 +1,6 @@
 """A method for each call of the JSON API. Written by `make clients`; don't edit it by hand.
 
-Made from cde54a2ee6e032b9f4f9fdfa1beb3574c94ae5a1b3544199e95459303d89c8aa
+Made from 31ae72d0e1a6da353f88dade4ca6314a87e7d63fc3e15999d32b1a329eaddc1f
 """
 
 from abc import ABC, abstractmethod
@@ -28,6 +28,7 @@ class SyncCalls(ABC):
         *,
         query: Mapping[str, Any] | None = None,
         body: Any = None,
+        file: bytes | None = None,
         idempotency_key: str | None = None,
     ) -> Any:
         """Send a request; what the site answered."""
@@ -163,6 +164,8 @@ class SyncCalls(ABC):
             "second_subscription_allowed",
             "user_erased",
             "labels_changed",
+            "picture_replaced",
+            "picture_deleted",
             "note_added",
             "note_deleted",
             "link_mailed",
@@ -653,6 +656,46 @@ class SyncCalls(ABC):
         )
         return found
 
+    def get_pictures(
+        self, *, limit: int | None = None, after: str | None = None
+    ) -> types.PictureList:
+        """List the uploaded pictures, with what shows each of them."""
+        found: types.PictureList = self._call(
+            "GET", "/pictures", query={"limit": limit, "after": after}
+        )
+        return found
+
+    def post_pictures(
+        self,
+        file: bytes,
+        *,
+        use: Literal["photo", "logo", "icon"] | None = None,
+        idempotency_key: str | None = None,
+    ) -> types.Picture:
+        """Upload a picture: PNG, JPEG, WebP, GIF or AVIF, up to 10 MB."""
+        found: types.Picture = self._call(
+            "POST", "/pictures", query={"use": use}, file=file, idempotency_key=idempotency_key
+        )
+        return found
+
+    def get_picture(self, id: str | int) -> types.Picture:
+        """Get one picture by its id, with what shows it."""
+        found: types.Picture = self._call("GET", f"/pictures/{_part(id)}")
+        return found
+
+    def delete_picture(self, id: str | int) -> None:
+        """Delete a picture that nothing shows."""
+        self._call("DELETE", f"/pictures/{_part(id)}")
+
+    def post_picture_replace(
+        self, id: str | int, body: types.Replacement, *, idempotency_key: str | None = None
+    ) -> types.Picture:
+        """Show another uploaded picture wherever this one is shown; answers with the other one."""
+        found: types.Picture = self._call(
+            "POST", f"/pictures/{_part(id)}/replace", body=body, idempotency_key=idempotency_key
+        )
+        return found
+
     def get_policy(self) -> types.Policy:
         """Get the site's access policy."""
         found: types.Policy = self._call("GET", "/policy")
@@ -967,6 +1010,7 @@ class AsyncCalls(ABC):
         *,
         query: Mapping[str, Any] | None = None,
         body: Any = None,
+        file: bytes | None = None,
         idempotency_key: str | None = None,
     ) -> Any:
         """Send a request; what the site answered."""
@@ -1102,6 +1146,8 @@ class AsyncCalls(ABC):
             "second_subscription_allowed",
             "user_erased",
             "labels_changed",
+            "picture_replaced",
+            "picture_deleted",
             "note_added",
             "note_deleted",
             "link_mailed",
@@ -1601,6 +1647,46 @@ class AsyncCalls(ABC):
                 "product": product,
                 "currency": currency,
             },
+        )
+        return found
+
+    async def get_pictures(
+        self, *, limit: int | None = None, after: str | None = None
+    ) -> types.PictureList:
+        """List the uploaded pictures, with what shows each of them."""
+        found: types.PictureList = await self._call(
+            "GET", "/pictures", query={"limit": limit, "after": after}
+        )
+        return found
+
+    async def post_pictures(
+        self,
+        file: bytes,
+        *,
+        use: Literal["photo", "logo", "icon"] | None = None,
+        idempotency_key: str | None = None,
+    ) -> types.Picture:
+        """Upload a picture: PNG, JPEG, WebP, GIF or AVIF, up to 10 MB."""
+        found: types.Picture = await self._call(
+            "POST", "/pictures", query={"use": use}, file=file, idempotency_key=idempotency_key
+        )
+        return found
+
+    async def get_picture(self, id: str | int) -> types.Picture:
+        """Get one picture by its id, with what shows it."""
+        found: types.Picture = await self._call("GET", f"/pictures/{_part(id)}")
+        return found
+
+    async def delete_picture(self, id: str | int) -> None:
+        """Delete a picture that nothing shows."""
+        await self._call("DELETE", f"/pictures/{_part(id)}")
+
+    async def post_picture_replace(
+        self, id: str | int, body: types.Replacement, *, idempotency_key: str | None = None
+    ) -> types.Picture:
+        """Show another uploaded picture wherever this one is shown; answers with the other one."""
+        found: types.Picture = await self._call(
+            "POST", f"/pictures/{_part(id)}/replace", body=body, idempotency_key=idempotency_key
         )
         return found
 

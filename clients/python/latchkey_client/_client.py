@@ -38,15 +38,16 @@ def _request(
     path: str,
     query: Mapping[str, Any] | None,
     body: Any,
+    file: bytes | None,
     idempotency_key: str | None,
 ) -> httpx.Request:
     """One request for all attempts, so that trying again can't do anything twice."""
     params = {name: value for name, value in (query or {}).items() if value is not None}
-    headers = {}
+    headers = {} if file is None else {"Content-Type": "application/octet-stream"}
     if method == "POST":
         headers["Idempotency-Key"] = idempotency_key or str(uuid.uuid4())
     return http.build_request(
-        method, path.removeprefix("/"), params=params, json=body, headers=headers
+        method, path.removeprefix("/"), params=params, json=body, content=file, headers=headers
     )
 
 
@@ -157,9 +158,10 @@ class Latchkey(SyncCalls):
         *,
         query: Mapping[str, Any] | None = None,
         body: Any = None,
+        file: bytes | None = None,
         idempotency_key: str | None = None,
     ) -> Any:
-        request = _request(self._http, method, path, query, body, idempotency_key)
+        request = _request(self._http, method, path, query, body, file, idempotency_key)
         for attempt in range(self._retries + 1):
             last = attempt == self._retries
             answer = None
@@ -235,9 +237,10 @@ class AsyncLatchkey(AsyncCalls):
         *,
         query: Mapping[str, Any] | None = None,
         body: Any = None,
+        file: bytes | None = None,
         idempotency_key: str | None = None,
     ) -> Any:
-        request = _request(self._http, method, path, query, body, idempotency_key)
+        request = _request(self._http, method, path, query, body, file, idempotency_key)
         for attempt in range(self._retries + 1):
             last = attempt == self._retries
             answer = None

@@ -729,6 +729,16 @@ class PastMergeList(TypedDict):
     next: str | None
 
 
+class PicturePlace(TypedDict):
+    """
+    What shows a picture: a `product`, a `lesson`, the `sales_page` of the product with the `id`,
+    a `text` of members' pages, or the `brand`, where `id` is the setting, such as `logo_url`.
+    """
+
+    kind: str
+    id: str
+
+
 class PlanOf(TypedDict):
     """
     Which product a plan in the file is, by id; null for none: its people only get an account.
@@ -982,6 +992,14 @@ class Removed(TypedDict):
     kept: int
     ended: int
     converted: int
+
+
+class Replacement(TypedDict):
+    """
+    The `id` or `url` of the picture to show instead.
+    """
+
+    by: str
 
 
 class Report(TypedDict):
@@ -1566,6 +1584,24 @@ class NewMemberImport(TypedDict):
     plans: list[PlanOf]
     statuses: NotRequired[list[StatusOf]]
     dates: NotRequired[Literal["day_first", "month_first"] | None]
+
+
+class Picture(TypedDict):
+    """
+    An uploaded picture. `id` is the SHA-256 of its largest file, and `url` that file's address,
+    for `image_url` and the Markdown of texts. While nothing shows it, it is deleted after a day.
+    """
+
+    id: str
+    url: str
+    urls: list[str]
+    shown_by: list[PicturePlace]
+    created_at: str
+
+
+class PictureList(TypedDict):
+    data: list[Picture]
+    next: str | None
 
 
 class Policy(TypedDict):
