@@ -7,6 +7,7 @@ from temporalio import activity
 
 from activities.base import ActivityDeps
 from activities.errors import retried
+from activities.promotions import end_countdowns
 from latchkey import contracts
 from latchkey.contracts import KeyCheck, StripeCallInput, StripeCallResult
 from latchkey.rules.key_permissions import PERMISSIONS, RESTRICTED, WRITE, KeyPermission
@@ -109,30 +110,35 @@ class ConnectionActivities:
 
     @activity.defn(name=contracts.CHECK_ENDPOINT)
     async def check_endpoint(self) -> str:
-        """Look up the endpoint that sends to us and record how it differs from what we need."""
+        """What Stripe is asked each hour because no event that we get says it: how the endpoint
+        that sends to us differs from what we need, and whether codes of countdowns have ended."""
         async with retried():
             api = await self._deps.keyring.api()
-            try:
-                endpoints = await api.webhook_endpoints()
-            except StripeError as error:
-                if error.passing:
-                    raise
-                return await self._note({"status": "unreadable", "message": error.message})
-            ours = [endpoint for endpoint in endpoints if endpoint["url"] == self._url]
-            best = min(ours, key=lambda endpoint: endpoint["status"] != "enabled", default=None)
-            if best is None:
-                return await self._note({"status": "missing"})
-            enabled, wanted = set(best["enabled_events"]), set(HANDLED_EVENTS)
-            return await self._note(
-                {
-                    "status": best["status"],
-                    "id": best["id"],
-                    "api_version": best.get("api_version"),
-                    "missing": [] if "*" in enabled else sorted(wanted - enabled),
-                    "surplus": sorted(enabled - wanted),
-                    "twins": len(ours) - 1,
-                }
-            )
+            await end_countdowns(self._deps.pool, api)
+            return await self._look_at_endpoint(api)
+
+    async def _look_at_endpoint(self, api: StripeApi) -> str:
+        try:
+            endpoints = await api.webhook_endpoints()
+        except StripeError as error:
+            if error.passing:
+                raise
+            return await self._note({"status": "unreadable", "message": error.message})
+        ours = [endpoint for endpoint in endpoints if endpoint["url"] == self._url]
+        best = min(ours, key=lambda endpoint: endpoint["status"] != "enabled", default=None)
+        if best is None:
+            return await self._note({"status": "missing"})
+        enabled, wanted = set(best["enabled_events"]), set(HANDLED_EVENTS)
+        return await self._note(
+            {
+                "status": best["status"],
+                "id": best["id"],
+                "api_version": best.get("api_version"),
+                "missing": [] if "*" in enabled else sorted(wanted - enabled),
+                "surplus": sorted(enabled - wanted),
+                "twins": len(ours) - 1,
+            }
+        )
 
     async def _note(self, found: Json) -> str:
         async with self._deps.pool.acquire() as connection:
@@ -179,7 +185,7 @@ class ConnectionActivities:
         await keyring.reload()
         for endpoint in [*stale, *former]:
             await api.delete_webhook_endpoint(endpoint["id"])
-        await self.check_endpoint()
+        await self._look_at_endpoint(api)
         return f"Webhook endpoint {endpoint_id} is registered"
 
     async def _refuse(self, problem: str) -> KeyCheck:

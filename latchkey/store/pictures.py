@@ -12,15 +12,13 @@ BATCH = 100
 
 @dataclass(frozen=True)
 class _Column:
-    """A column that can refer to pictures: what has it, and the id of that in SQL. `also` is what
-    changes with it."""
+    """A column that can refer to pictures: what has it, and the id of that in SQL."""
 
     table: str
     name: str
     kind: str
     id: str
     type: str = "text"
-    also: str = "updated_at = now()"
 
 
 _COLUMNS = (
@@ -28,7 +26,7 @@ _COLUMNS = (
     _Column("products", "content", "product", "id"),
     _Column("lessons", "body", "lesson", "id"),
     *(
-        _Column("sales_pages", name, "sales_page", "product_id", type_, "edition = edition + 1")
+        _Column("sales_pages", name, "sales_page", "product_id", type_)
         for name, type_ in (("image_url", "text"), ("body", "text"), ("blocks", "jsonb"))
     ),
     _Column("site_settings", "value", "brand", "key", "jsonb"),
@@ -216,7 +214,7 @@ async def replace(connection: Connection, digest: str, files: Sequence[PictureNa
             changed = f"regexp_replace({changed}, ${2 * nth + 2}, ${2 * nth + 3}, 'g')"
         done = await connection.execute(
             f"""
-            update {one.table} set {one.name} = ({changed})::{one.type}, {one.also}
+            update {one.table} set {one.name} = ({changed})::{one.type}, updated_at = now()
              where {one.name}::text like '%{FOLDER}' || $1 || '-%'
             """,
             digest,

@@ -8,8 +8,13 @@ from typing import Any
 
 import httpx
 import pytest
+from temporalio.testing import ActivityEnvironment
 
-from tests.harness import Latchkey
+from activities.base import ActivityDeps
+from activities.connection import ConnectionActivities
+from latchkey.keyring import Keyring
+from latchkey.vault import Vault
+from tests.harness import KEY, SECRETS, Latchkey
 from tests.web.pages import Visitor, user, visit
 from tests.web.test_member_checkout import for_sale, opened
 
@@ -322,3 +327,57 @@ async def test_a_countdown_with_a_code_ends_when_stripe_stops_taking_it(
         assert "promo=" not in page
         await admin.send(here, edition="1", after="Gone", promotion_code="SBENDS")
         assert "Gone" in (await stranger.get(address)).text
+
+
+async def looked(site: Latchkey) -> None:
+    """What a worker asks Stripe once an hour."""
+    keyring = Keyring(
+        site.pool,
+        Vault(SECRETS),
+        key=KEY,
+        secrets=[],
+        api_base=site.settings.stripe_api_base,
+        address=site.url,
+    )
+    deps = ActivityDeps(site.pool, keyring, SECRETS)
+    activities = ConnectionActivities(deps, public_url=site.url, register=True)
+    await ActivityEnvironment().run(activities.check_endpoint)
+    await keyring.close()
+
+
+async def test_a_countdown_ends_with_a_code_that_is_switched_off(
+    shared: Latchkey, admin: Visitor
+) -> None:
+    base, address = await started(shared, admin, "Sb off")
+    coupon = await shared.stripe.post("coupons", percent_off=50, duration="once")
+    promotion: dict[str, Any] = {"promotion": {"type": "coupon", "coupon": coupon["id"]}}
+    later, sooner = 3_800_000_000, 3_700_000_000
+    codes = {
+        code: await shared.stripe.post("promotion_codes", **promotion, code=code, expires_at=later)
+        for code in ("SBOFF", "SBSTAYS", "SBAGAIN", "SBNOEND")
+    }
+    for code in codes:
+        await add(admin, base, "countdown", text=f"With {code}", after="Gone", promotion_code=code)
+    await add(admin, base, "countdown", text="Without one", ends_at="2090-01-31T12:00")
+    await looked(shared)
+    ends = f'data-ends="{datetime.fromtimestamp(later, UTC).isoformat()}"'
+    assert (await admin.get(address)).text.count(ends) == 4
+    for code in ("SBOFF", "SBAGAIN", "SBNOEND"):
+        await shared.stripe.post(f"promotion_codes/{codes[code]['id']}", active=False)
+    await shared.stripe.post("promotion_codes", **promotion, code="SBAGAIN", expires_at=sooner)
+    await shared.stripe.post("promotion_codes", **promotion, code="SBNOEND")
+    await looked(shared)
+    page = (await admin.get(address)).text
+    assert "With SBOFF" not in page
+    assert page.count("Gone") == 1
+    assert page.count(ends) == 2, "one whose code stays, one whose code has no end now"
+    assert f'data-ends="{datetime.fromtimestamp(sooner, UTC).isoformat()}"' in page
+    assert "Without one" in page
+    stored = "select blocks from sales_pages where headline = 'About Sb off'"
+    before = await shared.pool.fetchval(stored)
+    await looked(shared)
+    assert await shared.pool.fetchval(stored) == before
+    block = blocks_of((await admin.get(base)).text)[0]
+    here = f"{base}/blocks/{block}"
+    await admin.send(here, edition="2", text="x", after="Over now", promotion_code="SBOFF")
+    assert "Over now" in (await admin.get(address)).text

@@ -1,15 +1,15 @@
 """Sales pages: one per product, started from a template or as a copy of another one."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from latchkey.languages import A_
 from latchkey.store import audit_draft
 from latchkey.store.pool import Connection
 from latchkey.store.products import sales_blocks, sales_templates
-from latchkey.store.products.sales_blocks import Block, Content, Stored
+from latchkey.store.products.sales_blocks import Block, Content, CountdownBlock, Stored
 
 
 class OutdatedError(Exception):
@@ -196,6 +196,49 @@ async def delete_block(connection: Connection, product_id: str, block: Block) ->
         audit_draft.note(before={"block": block.kind})
         rest = [entry for entry in stored if entry.get("id") != block.id]
         await _write(connection, product_id, rest)
+
+
+async def running_codes(connection: Connection) -> list[str]:
+    """The promotion codes of countdowns that haven't ended."""
+    now = datetime.now(UTC)
+    found = {
+        content.promotion_code
+        for page in await _with_countdowns(connection)
+        for content in (block.content for block in page.blocks)
+        if isinstance(content, CountdownBlock) and content.promotion_code and not content.over(now)
+    }
+    return sorted(found)
+
+
+async def end_countdowns(connection: Connection, code: str, *, at: datetime) -> int:
+    """Let the countdowns with this promotion code end at `at`, unless they end sooner; returns how
+    many didn't. The caller opens the transaction."""
+    count = 0
+    for page in await _with_countdowns(connection):
+        stored = await _lock(connection, page.product_id) or []
+        for block in sales_blocks.read(stored):
+            content = block.content
+            if (
+                isinstance(content, CountdownBlock)
+                and content.promotion_code == code
+                and content.ends_at > at
+            ):
+                block = Block(block.id, replace(content, ends_at=at), block.edition + 1)
+                [ended] = sales_blocks.as_stored([block])
+                stored = [ended if entry.get("id") == block.id else entry for entry in stored]
+                count += 1
+        await _write(connection, page.product_id, stored)
+    return count
+
+
+async def _with_countdowns(connection: Connection) -> list[SalesPage]:
+    rows = await connection.fetch(
+        f"""
+        select {_FIELDS} from sales_pages where blocks @> '[{{"kind": "countdown"}}]'
+         order by product_id
+        """
+    )
+    return [_page(dict(row)) for row in rows]
 
 
 async def _lock(connection: Connection, product_id: str) -> Stored | None:
