@@ -39,6 +39,7 @@ CARD = Card(
     interrupted=False,
     had=True,
     through=None,
+    opens_collection=None,
     purchase_method="checkout",
     checkout_target="stripe",
     has_sales_page=True,

@@ -114,6 +114,7 @@ async def test_members_see_what_is_in_it_and_what_they_have(shared: Latchkey) ->
         assert "1 of 2 yours" in page
         library = (await visitor.client.get("/library?q=Bundle shown")).text
         assert "From" not in tile(library, "Bundle shown A")
+        assert "1 of 2 yours" in tile(library, "Bundle shown")
         locked = (await visitor.client.get("/products/bundle-shown-b")).text
         assert re.search(r'Also included in <a href="/buy/bundle-shown">Bundle shown</a>', locked)
         await shared.call(
@@ -121,6 +122,7 @@ async def test_members_see_what_is_in_it_and_what_they_have(shared: Latchkey) ->
         )
         library = (await visitor.client.get("/library?q=Bundle shown")).text
         assert "From Bundle shown" in tile(library, "Bundle shown B")
+        assert "of 2 yours" not in tile(library, "Bundle shown"), "all of it is"
         page = (await visitor.client.get("/products/bundle-shown")).text
         assert 'href="/products/bundle-shown-b"' in page
         assert (await visitor.client.get("/products/bundle-shown-b")).status_code == 200

@@ -1,9 +1,16 @@
 """What a sold collection looks like to the people who buy: what a product opens, and where else a
 product can be had."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from latchkey.store.pool import Connection
+
+_YOURS = """
+    (q.access_mode = 'public' or q.access_mode = 'signed_in' and $2::bigint is not null
+     or exists (select from live_grants g where g.user_id = $2 and g.product_id = q.id))
+"""
+"""Whether the reader, $2, can open the product `q`."""
 
 
 @dataclass(frozen=True)
@@ -14,6 +21,18 @@ class IncludedProduct:
     name: str
     description: str
     yours: bool
+
+
+@dataclass(frozen=True)
+class Share:
+    """How many of the live products in a collection somebody can open, and how many there are."""
+
+    yours: int
+    of: int
+
+    @property
+    def partial(self) -> bool:
+        return 0 < self.yours < self.of
 
 
 @dataclass(frozen=True)
@@ -30,11 +49,8 @@ async def of_product(
     """The live products of the collection that a product opens, in the order in which they came
     into it; none if it opens no collection."""
     rows = await connection.fetch(
-        """
-        select q.slug, q.name, q.description,
-               q.access_mode = 'public' or q.access_mode = 'signed_in' and $2::bigint is not null
-               or exists (select from live_grants g
-                           where g.user_id = $2 and g.product_id = q.id) as yours
+        f"""
+        select q.slug, q.name, q.description, {_YOURS} as yours
           from products p
           join collection_products i on i.collection_id = p.opens_collection
           join products q on q.id = i.product_id and q.status = 'live'
@@ -44,6 +60,25 @@ async def of_product(
         user_id,
     )
     return [IncludedProduct(**dict(row)) for row in rows]
+
+
+async def shares(
+    connection: Connection, product_ids: Sequence[str], user_id: int
+) -> dict[str, Share]:
+    """How much of what each of these products opens a person has; only of those that open a
+    collection with a live product in it."""
+    rows = await connection.fetch(
+        f"""
+        select p.id, count(*) as of, count(*) filter (where {_YOURS}) as yours
+          from products p
+          join collection_products i on i.collection_id = p.opens_collection
+          join products q on q.id = i.product_id and q.status = 'live'
+         where p.id = any($1) group by p.id
+        """,
+        product_ids,
+        user_id,
+    )
+    return {row["id"]: Share(row["yours"], row["of"]) for row in rows}
 
 
 async def wholes(connection: Connection, product_id: str) -> list[Whole]:

@@ -31,7 +31,7 @@ class Card:
     access can buy it, `interrupted` that it is on sale but can't be bought now, because of a change
     in Stripe, and `had` whether this person had access before. `through` is the name of another
     product that opens this one: that by which the person has it or, if they don't, that it can be
-    bought with.
+    bought with. `opens_collection` is the collection that comes with this one.
     """
 
     id: str
@@ -50,6 +50,7 @@ class Card:
     interrupted: bool
     had: bool
     through: str | None
+    opens_collection: str | None
     purchase_method: str
     checkout_target: str
     has_sales_page: bool
@@ -145,6 +146,7 @@ with mine as (
            m.opener, t.problem, coalesce(t.cancelled, false) as cancelled,
            t.unfinished, t.pause_reason,
            p.purchase_method, p.checkout_target, p.show_locked, p.has_sales_page,
+           p.opens_collection,
            p.access_mode = 'signed_in'
            or p.purchase_method = 'sales_page' and p.has_sales_page and not p.interrupted
            or p.purchase_method <> 'none' and p.leads_somewhere as sold,
@@ -166,7 +168,8 @@ select c.id, c.slug, c.name, c.description, c.image_url, c.access_mode, c.owned,
                     join products o on o.opens_collection = i.collection_id
                    where i.product_id = c.id and o.status = 'live'
                      and o.purchase_method <> 'none') end as through,
-       c.purchase_method, c.checkout_target, c.has_sales_page, r.unit_amount, r.currency,
+       c.opens_collection, c.purchase_method, c.checkout_target, c.has_sales_page,
+       r.unit_amount, r.currency,
        r.interval, r.interval_count,
        coalesce((select jsonb_agg(jsonb_build_object(
                             'unit_amount', e.unit_amount, 'currency', e.currency,

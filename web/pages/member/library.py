@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey.rules.lessons import LessonStep, following, opening
-from latchkey.store.access import lesson_progress, library
+from latchkey.store.access import collection_contents, lesson_progress, library
 from latchkey.store.access.lesson_progress import LessonProgress
 from latchkey.store.pool import Connection
 from latchkey.store.users.users import User
@@ -56,6 +56,10 @@ async def shelf(request: Request) -> Response:
         )
         shown = cards[: library.PAGE]
         progress, resume = await _in_progress(connection, user, shown)
+        wholes = [card.id for card in shown if card.opens_collection]
+        shares = (
+            await collection_contents.shares(connection, wholes, user.id) if user and wholes else {}
+        )
     return page(
         request,
         "member/library.html",
@@ -68,6 +72,7 @@ async def shelf(request: Request) -> Response:
         paged="after" in query,
         progress=progress,
         resume=resume,
+        shares=shares,
     )
 
 
