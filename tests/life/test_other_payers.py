@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from latchkey import references, signin_links
+from latchkey.store.feed import mails
 from latchkey.vault import Vault
 from tests.harness import SECRET, SECRETS, Json, Latchkey
 from tests.life.play import granted, linked
@@ -103,6 +104,34 @@ async def test_the_payer_is_bound_once_the_mailbox_is_proven(
     state = await shared.pool.fetchval("select state from matches where id = $1", doubt["id"])
     assert state == "settled"
     assert "emailed a link to it" not in (await visitor.get(thanks)).text
+
+
+@pytest.mark.parametrize(
+    ("session", "prefers", "language"),
+    [("fr", "ja", "fr"), (None, "ja-JP", "ja"), (None, "nl", "tr"), ("auto", None, "tr")],
+)
+async def test_a_payer_without_an_account_reads_the_language_of_the_payment(
+    shared: Latchkey, session: str | None, prefers: str | None, language: str
+) -> None:
+    product, _, price = await linked(shared)
+    name = f"{session or prefers or 'x'}-{prefers}".lower()
+    me = await user(shared, f"{name}@reads.example")
+    await shared.pool.execute("update users set locale = 'tr' where id = $1", me)
+    payer = f"pays-{name}@reads.example"
+    reference = references.sign(me, product, vault=VAULT)
+    options: dict[str, Any] = {"locale": session} if session else {}
+    if prefers:
+        customer = await shared.stripe.customer(payer)
+        await shared.stripe.post(f"customers/{customer}", preferred_locales=[prefers])
+        options["customer"] = customer
+    checkout = await shared.stripe.checkout(price, client_reference_id=reference, **options)
+    await shared.stripe.pay(checkout, payer)
+    await shared.has(product, f"{name}@reads.example")
+    mail = await shared.pool.fetchval("select id from mails where to_email = $1", payer)
+    async with shared.pool.acquire() as connection:
+        found = await mails.find(connection, mail)
+    assert found
+    assert found.language == language
 
 
 async def test_later_purchases_of_the_payer_are_the_payers(

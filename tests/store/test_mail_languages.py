@@ -18,19 +18,20 @@ async def test_who_paid_for_somebody_else_is_written_to_in_their_own_language(po
             """
         )
         member, payer = rows[0]["id"], rows[1]["id"]
-        for kind, email in (
-            ("paid_address", "PAYER@x.example"),
-            ("paid_address", "stranger@x.example"),
-            ("paid_elsewhere", None),
-            ("claim", "payer@x.example"),
+        paid_in: dict[str, str] = {"language": "es"}
+        for kind, email, data in (
+            ("paid_address", "PAYER@x.example", paid_in),
+            ("paid_address", "stranger@x.example", {}),
+            ("paid_address", "spaniard@x.example", paid_in),
+            ("paid_elsewhere", None, paid_in),
+            ("claim", "payer@x.example", {}),
         ):
-            await write_mails(
-                connection, [Mail(f"{kind}:{email}", kind, user_id=member, to_email=email)]
-            )
+            mail = Mail(f"{kind}:{email}", kind, user_id=member, to_email=email, data=data)
+            await write_mails(connection, [mail])
         ids = await connection.fetch("select id from mails order by id")
         found = [await mails.find(connection, row["id"]) for row in ids]
-        assert [mail and mail.language for mail in found] == ["fr", "de", "de", "de"]
+        assert [mail and mail.language for mail in found] == ["fr", "de", "es", "de", "de"]
         await connection.execute("update users set locale = null where id = $1", payer)
         unknown = await mails.find(connection, ids[0]["id"])
         assert unknown is not None
-        assert unknown.language == "de"
+        assert unknown.language == "es"

@@ -64,8 +64,9 @@ _SELECT = """
 select m.id, m.key, m.kind, m.user_id, coalesce(m.to_email, u.email) as email,
        case when m.to_email is null and u.proven_at is not null then u.name end as name,
        coalesce(u.role, 'member') as role,
-       coalesce(case when m.kind = 'paid_address' then payer.locale end, u.locale,
-                m.data ->> 'language') as language,
+       coalesce(case when m.kind = 'paid_address'
+                     then coalesce(payer.locale, m.data ->> 'language') end,
+                u.locale, m.data ->> 'language') as language,
        coalesce(u.link_epoch, 0) as link_epoch, m.product_id,
        p.name as product_name, m.data, m.state, m.pace, m.attempts, m.error, m.due_at, m.issue,
        m.issued_at, m.created_at, m.sent_at,

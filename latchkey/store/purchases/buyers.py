@@ -264,6 +264,7 @@ def _paid_by_others(
             email=buyer.email,
             products=buyer.products,
             asks=buyer.create,
+            language=_locale(buyer),
         )
         for buyer in buyers
         if (person := people.get(buyer.key))

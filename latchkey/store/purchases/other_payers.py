@@ -23,13 +23,14 @@ CLAIM_LIFE = timedelta(hours=48)
 @dataclass(frozen=True)
 class OtherPayer:
     """A purchase of `products` by `user_id`, paid with `email`. `asks` says whether it gives access
-    or may, so that both are told."""
+    or may, so that both are told. `language` is the code of the one that it was paid in."""
 
     source_id: str
     user_id: int
     email: str
     products: tuple[str, ...]
     asks: bool
+    language: str | None = None
 
 
 async def note(
@@ -86,7 +87,12 @@ async def _ask(connection: Connection, payer: OtherPayer) -> None:
                     kind="paid_address",
                     user_id=payer.user_id,
                     to_email=payer.email,
-                    data={**shared, "claim": claim_id, "account": masked(account)},
+                    data={
+                        **shared,
+                        "claim": claim_id,
+                        "account": masked(account),
+                        **({"language": payer.language} if payer.language else {}),
+                    },
                 ),
                 Mail(
                     key=f"paid_elsewhere:{claim_id}",
