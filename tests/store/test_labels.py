@@ -1,12 +1,15 @@
 """Labels: who has which, for one person, several, and everybody whom a filter finds."""
 
+import asyncio
 import json
+from collections.abc import Awaitable, Callable
 
 import pytest
 
 from latchkey.store.pool import Connection, Pool
 from latchkey.store.users import erasure, labels, listing, merging, profile, unmerging, users
 from latchkey.store.users.listing import UserFilter
+from tests.harness import until
 
 pytestmark = pytest.mark.anyio
 
@@ -88,3 +91,56 @@ async def test_labels_go_with_a_merge_and_end_with_the_person(pool: Pool) -> Non
         await erasure.erase(connection, other, actor=owner)
         assert (await labels.of_users(connection, [other]))[other] == []
         assert await labels.add(connection, "both", [other]) == 0, "nor do they get new ones"
+
+
+async def waiting(
+    pool: Pool, change: Callable[[Connection], Awaitable[object]]
+) -> asyncio.Future[None]:
+    """A change in a transaction of its own that waits for another one."""
+    backend: asyncio.Future[int] = asyncio.Future()
+
+    async def changed() -> None:
+        async with pool.acquire() as other, other.transaction():
+            backend.set_result(other.get_server_pid())
+            await change(other)
+
+    async def waits() -> bool:
+        return bool(await pool.fetchval("select pg_blocking_pids($1) <> '{}'", await backend))
+
+    begun = asyncio.ensure_future(changed())
+    await until(waits, "the other change waits")
+    return begun
+
+
+async def test_two_who_begin_a_label_write_it_alike(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        anna, bo, jo = await people(connection, "anna", "bo", "jo")
+        async with connection.transaction():
+            await labels.add(connection, "Meeting", [anna, bo])
+            replaced = await waiting(
+                pool, lambda other: labels.replace(other, jo, ["meeting", "Alone"])
+            )
+        await replaced
+        assert await labels.names(connection) == ["Alone", "Meeting"]
+        assert (await labels.of_users(connection, [jo]))[jo] == ["Alone", "Meeting"]
+
+
+@pytest.mark.parametrize("many", [False, True])
+async def test_who_is_being_erased_or_merged_gets_no_label(pool: Pool, many: bool) -> None:
+    async def label(other: Connection) -> int:
+        if many:
+            return await labels.add_to_all(other, "Late", UserFilter(search="@labels.example"))
+        return await labels.add(other, "Late", [anna, bo, jo])
+
+    async with pool.acquire() as connection:
+        owner = await connection.fetchval(
+            "insert into users (email, role) values ('o@labels.owner', 'owner') returning id"
+        )
+        anna, bo, jo = await people(connection, "anna", "bo", "jo")
+        async with connection.transaction():
+            await erasure.erase(connection, anna, actor=owner)
+            await merging.merge(connection, into=jo, other=bo, reason=None, actor=None)
+            labelled = await waiting(pool, label)
+        await labelled
+        rows = await connection.fetch("select user_id from user_labels")
+        assert [row["user_id"] for row in rows] == [jo]

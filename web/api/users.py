@@ -144,7 +144,6 @@ async def set_labels(call: Call) -> User:
     wanted: Labels = call.body
     async with call.site.changing() as connection:
         found = await user_of(connection, call.path["id"])
-        await users.lock(connection, [found.id])
         given = await labels.replace(connection, found.id, wanted.labels)
         audit_draft.note(after={"labels": given})
         return await _complete(connection, found)

@@ -1,10 +1,14 @@
 """Labels that the team gives to people. A label exists while somebody has it, and is written as
-whoever used it first wrote it: `vip` is the same as `VIP`."""
+whoever used it first wrote it: `vip` is the same as `VIP`.
 
-from collections.abc import Sequence
+Callers that change labels open a transaction. Changes of one label wait for each other, so that
+nobody begins to write it differently meanwhile. Users are locked after that, so that nobody gets a
+label who is being erased or merged away; whoever locks users as well claims the labels first."""
+
+from collections.abc import Iterable, Sequence
 
 from latchkey.store.pool import Connection
-from latchkey.store.users import listing
+from latchkey.store.users import listing, users
 from latchkey.store.users.listing import UserFilter
 
 
@@ -23,6 +27,12 @@ async def names(connection: Connection) -> list[str]:
         """
     )
     return sorted((row["label"] for row in rows), key=lambda label: (label.casefold(), label))
+
+
+async def written(connection: Connection, labels: Iterable[str]) -> dict[str, str]:
+    """How each of these labels is written: as it is so far, else as it comes first among them."""
+    known = {name.casefold(): name for name in await names(connection)}
+    return {label: known.setdefault(label.casefold(), label) for label in labels}
 
 
 async def of_users(connection: Connection, user_ids: Sequence[int]) -> dict[int, list[str]]:
@@ -45,9 +55,9 @@ async def add(connection: Connection, label: str, user_ids: Sequence[int]) -> in
         """
         insert into user_labels (user_id, label)
         select id, $1 from users where id = any($2::bigint[]) and erased_at is null
-         order by id on conflict do nothing
+         order by id for key share on conflict do nothing
         """,
-        await _written(connection, label),
+        await _claimed(connection, label),
         list(user_ids),
     )
 
@@ -57,15 +67,17 @@ async def remove(connection: Connection, label: str, user_ids: Sequence[int]) ->
     return await _count(
         connection,
         "delete from user_labels where label = $1 and user_id = any($2::bigint[])",
-        await _written(connection, label),
+        await _claimed(connection, label),
         list(user_ids),
     )
 
 
 async def replace(connection: Connection, user_id: int, labels: Sequence[str]) -> list[str]:
     """Give a user these labels and no others; returns them."""
-    known = {name.casefold(): name for name in await names(connection)}
-    wanted = {label.casefold(): known.get(label.casefold(), label) for label in reversed(labels)}
+    first = {label.casefold(): label for label in reversed(labels)}
+    await claim(connection, first.values())
+    await users.lock(connection, [user_id])
+    wanted = await written(connection, first.values())
     await connection.execute(
         "delete from user_labels where user_id = $1 and label <> all($2::text[])",
         user_id,
@@ -85,10 +97,11 @@ async def add_to_all(connection: Connection, label: str, wanted: UserFilter) -> 
         f"""
         insert into user_labels (user_id, label)
         select id, {place}::text from users
-         where id in ({found}) and erased_at is null order by id on conflict do nothing
+         where id in ({found}) and erased_at is null
+         order by id for key share on conflict do nothing
         """,
         *values,
-        await _written(connection, label),
+        await _claimed(connection, label),
     )
 
 
@@ -100,14 +113,24 @@ async def remove_from_all(connection: Connection, label: str, wanted: UserFilter
         connection,
         f"delete from user_labels where label = {place} and user_id in ({found})",
         *values,
-        await _written(connection, label),
+        await _claimed(connection, label),
     )
 
 
-async def _written(connection: Connection, label: str) -> str:
-    """The label as it is written so far; as it is given if nobody has it."""
-    same = [name for name in await names(connection) if name.casefold() == label.casefold()]
-    return same[0] if same else label
+async def _claimed(connection: Connection, label: str) -> str:
+    """The label as it is written, once nobody else changes who has it."""
+    await claim(connection, [label])
+    return (await written(connection, [label]))[label]
+
+
+async def claim(connection: Connection, labels: Iterable[str]) -> None:
+    """Wait until nobody else changes who has these labels; until the transaction ends, nobody else
+    does."""
+    await connection.execute(
+        "select pg_advisory_xact_lock(hashtextextended('label ' || label, 0))"
+        " from unnest($1::text[]) as label",
+        sorted({label.casefold() for label in labels}),
+    )
 
 
 async def _count(connection: Connection, statement: str, *values: object) -> int:

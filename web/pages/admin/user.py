@@ -128,7 +128,6 @@ async def _labelled(
     """Change a user's label; returns their id, and which labels they have now."""
     async with site_of(request).pool.acquire() as connection, connection.transaction():
         person = await person_of(request, connection)
-        await users.lock(connection, [person.id])
         await change(connection, label, [person.id])
         given = (await labels.of_users(connection, [person.id]))[person.id]
         audit_draft.note(after={"labels": given})
