@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from latchkey import languages
 from latchkey.addresses import AddressError, email_key, mailbox
+from latchkey.csv_files import LONGEST_CELL
+from latchkey.rules import labels
 from latchkey.rules.exports import Column
 from latchkey.rules.moving import ImportedMember, Refusal, StatusMeaning, meaning
 from latchkey.rules.written_dates import DateOrder, UnreadableDateError, end_of
@@ -18,13 +20,14 @@ _STRIPE_ID = re.compile(r"(cus|sub)_[A-Za-z0-9]{1,200}", re.ASCII)
 @dataclass(frozen=True)
 class Layout:
     """How a file is read: what its columns hold, the product of each plan in it (None: nothing),
-    and what an admin said that each unknown status means."""
+    what an admin said that each unknown status means, and the characters between labels."""
 
     heading: Sequence[str]
     columns: Sequence[Column]
     dates: DateOrder = DateOrder.UNKNOWN
     plans: Mapping[str, str | None] = field(default_factory=dict)
     statuses: Mapping[str, StatusMeaning] = field(default_factory=dict)
+    label_ends: str = ",;"
 
 
 def read(cells: Sequence[str], layout: Layout) -> ImportedMember | Refusal:
@@ -51,6 +54,12 @@ def read(cells: Sequence[str], layout: Layout) -> ImportedMember | Refusal:
             f"“{values[Column.STATUS][:80]}” isn't a status that is known here. Say what it means,"
             " on the page with the plans.",
         )
+    given = labels.split(visible(values[Column.LABELS], longest=LONGEST_CELL), layout.label_ends)
+    if wrong := next((label for label in given if len(label) > labels.LONGEST), None):
+        return Refusal(
+            _name(layout, Column.LABELS),
+            f"“{wrong[:80]}” is longer than the {labels.LONGEST} characters of a label.",
+        )
     language = languages.nearest(values[Column.LANGUAGE]) if values[Column.LANGUAGE] else None
     ids = (values[Column.CUSTOMER], values[Column.SUBSCRIPTION])
     return ImportedMember(
@@ -63,6 +72,7 @@ def read(cells: Sequence[str], layout: Layout) -> ImportedMember | Refusal:
         over=says is StatusMeaning.OVER,
         customer_id=_stripe_id("cus_", ids),
         subscription_id=_stripe_id("sub_", ids),
+        labels=given,
     )
 
 

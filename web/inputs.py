@@ -18,6 +18,7 @@ from pydantic import (
 
 from latchkey.addresses import AddressError, mailbox
 from latchkey.languages import A_
+from latchkey.rules import labels
 from latchkey.rules.lessons import MOST_DAYS
 from latchkey.rules.pictures import of_address
 from latchkey.texts import is_web_address, on_one_line, storable
@@ -59,6 +60,12 @@ def _named(value: str) -> str:
     return _one_line(value)
 
 
+def _label(value: str) -> str:
+    if labels.SEPARATOR.strip() in value:
+        raise ValueError(A_("must not contain a semicolon"))
+    return _named(value)
+
+
 def _storable(value: str) -> str:
     if not storable(value):
         raise ValueError(A_("must not contain a NUL character"))
@@ -68,9 +75,10 @@ def _storable(value: str) -> str:
 Name = Annotated[
     str, Field(max_length=200, json_schema_extra={"minLength": 1}), AfterValidator(_named)
 ]
-LONGEST_LABEL = 40
 UserLabel = Annotated[
-    str, Field(max_length=LONGEST_LABEL, json_schema_extra={"minLength": 1}), AfterValidator(_named)
+    str,
+    Field(max_length=labels.LONGEST, json_schema_extra={"minLength": 1, "pattern": "^[^;]+$"}),
+    AfterValidator(_label),
 ]
 Line = Annotated[str, AfterValidator(_one_line)]
 Slug = Annotated[str, Field(max_length=80, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]

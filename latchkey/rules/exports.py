@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from latchkey.rules import labels
+
 
 class Column(StrEnum):
     """What a column of a file holds."""
@@ -19,16 +21,19 @@ class Column(StrEnum):
     SUBSCRIPTION = "subscription"
     STATUS = "status"
     LANGUAGE = "language"
+    LABELS = "labels"
 
 
 @dataclass(frozen=True)
 class KnownExport:
     """A system whose export is recognised by its header: one that has all `marks` of an entry.
-    `columns` says what its columns hold, by their names as `plain` writes them."""
+    `columns` says what its columns hold, by their names as `plain` writes them. The characters in
+    `label_ends` are between the labels in a cell."""
 
     name: str
     marks: Sequence[frozenset[str]]
     columns: Mapping[str, Column]
+    label_ends: str = ",;"
 
 
 EXPORTS = (
@@ -52,7 +57,9 @@ EXPORTS = (
             "tiers": Column.PLAN,
             "products": Column.PLAN,
             "stripe customer id": Column.CUSTOMER,
+            "labels": Column.LABELS,
         },
+        label_ends=",",
     ),
     KnownExport(
         "Paid Memberships Pro",
@@ -116,6 +123,17 @@ EXPORTS = (
             "products": Column.PLAN,
         },
     ),
+    KnownExport(
+        "Latchkey",
+        (frozenset({"email", "role", "products", "last seen at", "labels"}),),
+        {
+            "email": Column.EMAIL,
+            "name": Column.NAME,
+            "products": Column.PLAN,
+            "labels": Column.LABELS,
+        },
+        label_ends=labels.SEPARATOR.strip(),
+    ),
 )
 
 COMMON: Mapping[Column, Sequence[str]] = {
@@ -154,6 +172,7 @@ COMMON: Mapping[Column, Sequence[str]] = {
     Column.SUBSCRIPTION: ("stripe subscription id", "stripe subscription", "subscription id"),
     Column.STATUS: ("status", "subscription status", "membership status", "subscription state"),
     Column.LANGUAGE: ("language", "locale", "lang"),
+    Column.LABELS: ("labels", "label", "tags", "tag"),
 }
 """Names that columns have elsewhere, the surest first."""
 _PARTS_OF_NAMES = (("first name", "firstname"), ("last name", "lastname", "surname"))
@@ -174,6 +193,12 @@ def recognised(heading: Sequence[str]) -> KnownExport | None:
     """The system whose export has this heading."""
     names = {plain(name) for name in heading}
     return next((export for export in EXPORTS if any(mark <= names for mark in export.marks)), None)
+
+
+def label_ends(heading: Sequence[str]) -> str:
+    """The characters that are between labels in a cell of a file with this heading."""
+    export = recognised(heading)
+    return export.label_ends if export else KnownExport.label_ends
 
 
 def suggested(heading: Sequence[str]) -> list[Column]:

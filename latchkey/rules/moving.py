@@ -1,7 +1,7 @@
 """Moving in from another system: what its statuses mean, and what each of its members gets."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -101,7 +101,8 @@ _OVER = frozenset(
 @dataclass(frozen=True)
 class ImportedMember:
     """What a line says of a person. `until` is aware; None is without an end. `over` says that
-    the membership ends then, or has ended. The ids are Stripe's."""
+    the membership ends then, or has ended. The ids are Stripe's; the labels are as the file has
+    them."""
 
     email: str
     email_key: str
@@ -112,6 +113,7 @@ class ImportedMember:
     over: bool
     customer_id: str | None
     subscription_id: str | None
+    labels: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

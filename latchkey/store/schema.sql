@@ -1437,6 +1437,8 @@ CREATE TABLE member_import_lines (
     stripe_match text,
     is_new boolean,
     grant_id bigint,
+    labels text[],
+    undone_labels text[],
     undo text,
     account text,
     former_until timestamp with time zone,
@@ -2319,6 +2321,8 @@ CREATE TABLE user_labels (
     user_id bigint NOT NULL,
     label text NOT NULL,
     added_at timestamp with time zone DEFAULT now() NOT NULL,
+    import_id text,
+    import_line integer,
     CONSTRAINT user_labels_label_check CHECK (((length(label) >= 1) AND (length(label) <= 40)))
 );
 
@@ -3176,6 +3180,8 @@ CREATE INDEX tries_over ON tries USING btree (window_ends);
 CREATE INDEX used_links_over ON used_links USING btree (used_at);
 
 CREATE INDEX user_addresses_by_user ON user_addresses USING btree (user_id);
+
+CREATE INDEX user_labels_by_import ON user_labels USING btree (import_id, import_line) WHERE (import_id IS NOT NULL);
 
 CREATE INDEX user_labels_by_label ON user_labels USING btree (label, user_id);
 

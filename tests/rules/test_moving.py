@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from latchkey.csv_files import CsvFormat, UnreadableFileError, format_of, lines_of
 from latchkey.imported_lines import Layout, read
-from latchkey.rules import exports, moving
+from latchkey.rules import exports, labels, moving
 from latchkey.rules.exports import Column
 from latchkey.rules.moving import (
     ImportedMember,
@@ -34,7 +34,7 @@ HEADINGS = {
     "Ghost": (
         "id,email,name,note,subscribed_to_emails,complimentary_plan,stripe_customer_id,created_at,"
         "deleted_at,labels,tiers,gift_id",
-        "- email name - - - customer - - - plan -",
+        "- email name - - - customer - - labels plan -",
     ),
     "Paid Memberships Pro": (
         "id,username,firstname,lastname,email,membership,membership_id,discount_code_id,"
@@ -53,6 +53,10 @@ HEADINGS = {
     "CustomerHub": (
         "First Name,Last Name,Email,Last Login,Product Access",
         "name name email - plan",
+    ),
+    "Latchkey": (
+        "email,name,role,products,created_at,last_seen_at,labels",
+        "email name - plan - - labels",
     ),
 }
 
@@ -148,7 +152,7 @@ def test_a_column_shows_the_order_of_its_dates() -> None:
     assert order_of(["31/01/2027", "01/31/2027"]) is DateOrder.UNKNOWN
 
 
-HEADING = ["Email", "First", "Last", "Plan", "Until", "Stripe", "Status", "Language"]
+HEADING = ["Email", "First", "Last", "Plan", "Until", "Stripe", "Status", "Language", "Labels"]
 LAYOUT = Layout(
     HEADING,
     [
@@ -160,6 +164,7 @@ LAYOUT = Layout(
         Column.SUBSCRIPTION,
         Column.STATUS,
         Column.LANGUAGE,
+        Column.LABELS,
     ],
     plans={"Gold": "prod_gold", "": None},
     statuses={"vip": StatusMeaning.GOES_ON},
@@ -168,7 +173,7 @@ LAYOUT = Layout(
 
 def test_a_line_says_who_what_and_until_when() -> None:
     cells = ["ADA@exämple.com", "Ada", "Lovelace", "Gold", "2027-01-31", "sub_1A", "VIP", "de_AT"]
-    member = read(cells, LAYOUT)
+    member = read([*cells, "Press, Early bird;press"], LAYOUT)
     assert member == ImportedMember(
         email="ADA@exämple.com",
         email_key="ada@exämple.com",
@@ -179,10 +184,11 @@ def test_a_line_says_who_what_and_until_when() -> None:
         over=False,
         customer_id=None,
         subscription_id="sub_1A",
+        labels=("Press", "Early bird"),
     )
     short = read(["ada@example.com"], LAYOUT)
     assert isinstance(short, ImportedMember)
-    assert (short.name, short.product_id, short.until) == (None, None, None)
+    assert (short.name, short.product_id, short.until, short.labels) == (None, None, None, ())
     paypal = read(["ada@example.com", "", "", "Gold", "", "I-ABC"], LAYOUT)
     assert isinstance(paypal, ImportedMember)
     assert (paypal.customer_id, paypal.subscription_id) == (None, None)
@@ -198,7 +204,8 @@ def test_a_line_says_who_what_and_until_when() -> None:
         (["ada@", "Ada"], "Email", "“ada@” isn't a valid email address."),
         (["ada@example.com", "", "", "Gold", "soon"], "Until", "2027-01-31"),
         (["ada@example.com", "", "", "", "", "", "sleeping"], "Status", "“sleeping”"),
-        (["ada@example.com", *"abcdefgh"], None, "9 cells"),
+        (["ada@example.com", *[""] * 7, f"ok, {'x' * 41}"], "Labels", "longer than the 40"),
+        (["ada@example.com", *"abcdefghi"], None, "10 cells"),
     ],
 )
 def test_a_refused_line_says_where_and_why(cells: list[str], column: str, says: str) -> None:
@@ -206,6 +213,23 @@ def test_a_refused_line_says_where_and_why(cells: list[str], column: str, says: 
     assert isinstance(refused, Refusal)
     assert refused.column == column
     assert says in refused.problem
+
+
+LABELS = st.text(st.characters(exclude_characters=";", exclude_categories=["C", "Z"]), min_size=1)
+
+
+@given(st.lists(LABELS, unique_by=str.casefold))
+def test_labels_come_back_as_we_write_them(given: list[str]) -> None:
+    ends = exports.label_ends(HEADINGS["Latchkey"][0].split(","))
+    assert list(labels.split(labels.SEPARATOR.join(given), ends)) == given
+
+
+def test_what_is_between_labels_depends_on_who_wrote_the_file() -> None:
+    cell = "Munich, 2026; VIP"
+    by_ghost = exports.label_ends(HEADINGS["Ghost"][0].split(","))
+    assert labels.split(cell, by_ghost) == ("Munich", "2026; VIP")
+    assert labels.split(cell, exports.label_ends(["Email", "Tags"])) == ("Munich", "2026", "VIP")
+    assert exports.suggested(["Email", "Tags"]) == [Column.EMAIL, Column.LABELS]
 
 
 @given(st.lists(st.text(max_size=30), max_size=10))

@@ -15,6 +15,7 @@ from latchkey.store.feed.lanes import FeedFilter
 from latchkey.store.pool import Connection, Pool
 from latchkey.store.users import (
     erasure,
+    labels,
     member_import_batches,
     member_import_undo,
     member_imports,
@@ -114,13 +115,18 @@ async def test_what_an_import_gave_ends_and_its_accounts_go(
             products=[ProductUndo(gold, 3, 0, 0), ProductUndo(silver, 1, 0, 0)],
             access={UndoOutcome.TAKEN_BACK: 4},
             accounts={AccountOutcome.DELETED: 3},
+            labels={},
         )
         mails = await connection.fetchval("select count(*) from mails")
         ann = await id_of(connection, "ann")
         done = await undo(connection, found)
         assert done.state == ImportState.UNDONE
         assert done.undone_at is not None
-        assert done.undo_figures == {"access": {"taken_back": 4}, "accounts": {"deleted": 3}}
+        assert done.undo_figures == {
+            "access": {"taken_back": 4},
+            "accounts": {"deleted": 3},
+            "labels": {},
+        }
         assert await live(connection) == []
         assert await became(connection, found) == [
             ("taken_back", "deleted"),
@@ -203,7 +209,7 @@ async def test_only_what_is_still_as_the_import_made_it_ends(pool: Pool) -> None
         }
         assert figures.accounts == {AccountOutcome.DELETED: 3, AccountOutcome.ACCESS: 4}
         done = await undo(connection, found, accounts=False)
-        assert done.undo_figures == {"access": figures.access, "accounts": {}}
+        assert done.undo_figures == {"access": figures.access, "accounts": {}, "labels": {}}
         assert await live(connection) == [
             "bought subscription", "changed manual", "held collection", "longer manual",
             "twice manual",
@@ -261,7 +267,7 @@ async def test_what_an_import_made_longer_has_its_former_end_again(
         }
         await connection.execute("delete from wakeups")
         done = await undo(connection, found)
-        assert done.undo_figures == {"access": figures.access, "accounts": {}}
+        assert done.undo_figures == {"access": figures.access, "accounts": {}, "labels": {}}
         assert await ends(connection) == {
             "had": before,
             "again": later,
@@ -341,6 +347,73 @@ async def test_what_was_held_before_a_merge_isnt_lost(pool: Pool) -> None:
         async with connection.transaction():
             await unmerging.undo(connection, from_user=two, actor=None)
         assert await live(connection) == ["had manual"]
+
+
+async def labelled(connection: Connection) -> dict[str, str]:
+    """The labels of everybody who has some."""
+    rows = await connection.fetch(
+        """
+        select split_part(u.email, '@', 1) as name,
+               string_agg(l.label, ' ' order by l.label) as labels
+          from user_labels l join users u on u.id = l.user_id group by 1
+        """
+    )
+    return {row["name"]: row["labels"] for row in rows}
+
+
+async def test_only_labels_that_the_import_gave_are_taken_back(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(member_import_batches, "BATCH", 2)
+    text = "email,labels\n" + "".join(
+        f"{name}@undone.example,{given}\n"
+        for name, given in (
+            ("had", "VIP"),
+            ("given", "vip; Early"),
+            ("given", "Early"),
+            ("again", "Early"),
+            ("later", "Early"),
+            ("moved", "Early"),
+            ("other", "Early"),
+        )
+    )
+    async with pool.acquire() as connection:
+        had, _ = await users.find_or_create(connection, "had@undone.example")
+        both, _ = await users.find_or_create(connection, "both@undone.example")
+        await labels.add(connection, "VIP", [had.id])
+        await labels.add(connection, "Early", [both.id])
+        found = await imported(connection, text, {"": None}, began=timedelta(hours=1))
+        assert await labelled(connection) == {
+            "had": "VIP", "given": "Early VIP", "both": "Early",
+            **dict.fromkeys(("again", "later", "moved", "other"), "Early"),
+        }  # fmt: skip
+        again, moved, other = [await id_of(connection, n) for n in ("again", "moved", "other")]
+        await labels.remove(connection, "Early", [again])
+        await labels.add(connection, "Early", [again])
+        await imported(connection, "email,labels\nlater@undone.example,EARLY\n", {"": None})
+        async with connection.transaction():
+            await merging.merge(connection, into=had.id, other=moved, reason=None, actor=None)
+            await merging.merge(connection, into=other, other=both.id, reason=None, actor=None)
+        figures = await member_import_undo.preview(connection, found)
+        assert figures.labels == {"Early": 2, "VIP": 1}
+        assert figures.accounts == {
+            AccountOutcome.DELETED: 1,
+            AccountOutcome.GONE: 1,
+            AccountOutcome.OTHER_IMPORT: 1,
+            AccountOutcome.USED: 1,
+            AccountOutcome.KNOWN: 1,
+        }
+        done = await undo(connection, found)
+        assert done.undo_figures is not None
+        assert done.undo_figures["labels"] == figures.labels
+        assert await labelled(connection) == {
+            "had": "VIP",
+            **dict.fromkeys(("again", "later", "other"), "Early"),
+        }
+        taken = await member_imports.lines(connection, found.id, limit=9)
+        assert [row.undone_labels for row in taken] == [
+            [], ["Early", "VIP"], [], [], [], ["Early"], [],
+        ]  # fmt: skip
 
 
 async def leave(connection: Connection, table: str, column: str, user_id: int) -> None:
@@ -466,6 +539,7 @@ async def test_it_is_undone_once_and_by_what_was_shown(
         assert done.undo_figures == {
             "access": {"changed": 1, "taken_back": 2},
             "accounts": {"access": 1, "deleted": 2},
+            "labels": {},
         }
         assert not (await work(connection, found.id, done.run, now=now)).wanted
         with pytest.raises(WrongStepError):
@@ -497,7 +571,7 @@ async def test_after_30_days_it_is_too_late(pool: Pool) -> None:
         await member_imports.forget_old(pool)
         assert await connection.fetchval("select count(*) from member_import_lines") == 0
         kept = await read(connection, found.id)
-        assert kept.undo_figures == {"access": {}, "accounts": {"deleted": 1}}
+        assert kept.undo_figures == {"access": {}, "accounts": {"deleted": 1}, "labels": {}}
 
 
 @pytest.mark.parametrize("batch", [1, 10])

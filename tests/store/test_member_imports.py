@@ -11,12 +11,14 @@ from latchkey.csv_files import format_of, lines_of
 from latchkey.rules.moving import Outcome, StatusMeaning, StripeMatch
 from latchkey.store.pool import Connection, Pool
 from latchkey.store.products import products
-from latchkey.store.users import erasure, member_import_batches, member_imports, users
+from latchkey.store.users import erasure, labels, member_import_batches, member_imports, users
 from latchkey.store.users.member_import_batches import work
 from latchkey.store.users.member_imports import (
     ImportFigures,
     ImportState,
+    LabelFigures,
     MemberImport,
+    TooManyValuesError,
     WrongStepError,
 )
 
@@ -105,6 +107,43 @@ async def grants(connection: Connection) -> list[tuple[str, str, datetime | None
 async def outcomes(connection: Connection, import_id: str) -> list[tuple[str, str | None]]:
     lines = await member_imports.lines(connection, import_id, limit=100)
     return [(line.outcome, line.stripe_match) for line in lines]
+
+
+async def test_lines_give_labels_as_they_are_written_already(pool: Pool) -> None:
+    text = (
+        "email,tags\nada@moving.example,vip; Early\nbob@moving.example,EARLY\n"
+        f"cy@moving.example,\ndee@moving.example,{'x' * 41}\n"
+    )
+    async with pool.acquire() as connection:
+        ada, _ = await users.find_or_create(connection, "ada@moving.example")
+        await labels.add(connection, "VIP", [ada.id])
+        found = await upload(connection, text)
+        assert (await check(connection, found, {"": None})).refused == 1
+        assert await member_imports.by_label(connection, found.id) == [
+            LabelFigures("Early", 2, new=True),
+            LabelFigures("VIP", 1, new=False),
+        ]
+        assert await labels.names(connection) == ["VIP"], "nobody has got any yet"
+        await run(connection, found)
+        people = await users.listed(connection, search="@moving.example")
+        given = await labels.of_users(connection, [user.id for user in people])
+        assert {user.email.split("@")[0]: given[user.id] for user in people} == {
+            "owner": [], "cy": [], "bob": ["Early"], "ada": ["Early", "VIP"],
+        }  # fmt: skip
+        shown = await member_imports.by_label(connection, found.id)
+        assert [row.new for row in shown] == [False, False]
+
+
+async def test_a_column_with_too_many_labels_isnt_one(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(member_imports, "MOST_LABELS", 2)
+    async with pool.acquire() as connection:
+        found = await upload(connection, "email,tags\na@moving.example,A; b\nb@moving.example,B,a")
+        await member_imports.check_labels(connection, found)
+        found = await upload(connection, "email,tags\na@moving.example,A; b\nb@moving.example,c")
+        with pytest.raises(TooManyValuesError):
+            await member_imports.check_labels(connection, found)
 
 
 FILE = f"""email,name,plan,expires,status,stripe_customer_id

@@ -311,7 +311,7 @@ async def test_people_are_labelled_one_by_one_chosen_and_all_that_a_filter_finds
         await admin.sign_in()
         here = f"/admin/users/{ids[0]}"
         refused = await admin.send(here, f"{here}/labels", expect=422, label="x" * 41)
-        assert "Enter a label of up to 40 characters." in refused.text
+        assert "Enter a label of up to 40 characters, without semicolons." in refused.text
         await admin.send(here, f"{here}/labels", expect=303, label="<b>Press</b> friends")
         assert "&lt;b&gt;Press&lt;/b&gt; friends" in (await admin.get(here)).text
         label = path.replace("users", "users/labels")

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from latchkey.csv_files import CsvFormat, CsvLine
-from latchkey.store.users import erasure, member_imports
+from latchkey.store.users import erasure, labels, member_imports
 from tests.harness import PATIENCE, Latchkey, until
 from tests.web.pages import Visitor, user, visit
 from tests.web.test_admin_users import shown, words
@@ -251,13 +251,14 @@ async def test_reading_a_long_file_holds_nobody_up(
 
 async def test_programs_import_members_as_the_pages_do(shared: Latchkey) -> None:
     silver = await shared.product("Moved silver", slug="moved-silver")
-    text = "Email,Plan,Expires,State\n"
-    text += "ann@program.example,Silver,2031-05-06,napping\nbob@program.example,Free,,active\n"
+    text = "Email,Plan,Expires,State,Group\n"
+    text += "ann@program.example,Silver,2031-05-06,napping,Program\n"
+    text += "bob@program.example,Free,,active\n"
     text += "nonsense,Silver,,active\ncarl@program.example,Silver,,gone\n"
     body: dict[str, Any] = {
         "csv": text,
         "file_name": "from-a-program.csv",
-        "columns": ["email", "plan", "until", "status"],
+        "columns": ["email", "plan", "until", "status", "labels"],
         "plans": [{"plan": "Silver", "product": "moved-silver"}, {"plan": "Free", "product": None}],
         "statuses": [{"status": "Napping", "meaning": "goes_on"}],
     }
@@ -277,6 +278,7 @@ async def test_programs_import_members_as_the_pages_do(shared: Latchkey) -> None
     assert ready["products"] == [
         {"product_id": silver, "people": 1, "without_end": 0, "last_end": last}
     ]
+    assert ready["labels"] == [{"label": "Program", "people": 1, "new": True}]
     refused = await shared.call("GET", f"{here}/lines?outcome=refused&limit=1")
     [wrong] = refused["data"]
     assert (wrong["line"], wrong["column"], wrong["email"]) == (4, "Email", None)
@@ -301,6 +303,8 @@ async def test_programs_import_members_as_the_pages_do(shared: Latchkey) -> None
     assert done["finished_at"] is not None
     assert await shared.pool.fetchval(count) == 2
     await shared.has(silver, "ann@program.example")
+    [ann] = (await shared.call("GET", "/users?label=Program"))["data"]
+    assert (ann["email"], ann["labels"]) == ("ann@program.example", ["Program"])
     mailed = "select count(*) from mails where data ->> 'bulk' = $1"
     assert await shared.pool.fetchval(mailed, made["id"]) == 0
     twice = await shared.call("POST", f"{here}/start", 409, json=start)
@@ -314,12 +318,18 @@ async def test_programs_import_members_as_the_pages_do(shared: Latchkey) -> None
 
 async def test_an_import_is_undone_as_its_preview_says(shared: Latchkey) -> None:
     gold = await shared.product("Undone gold")
-    await user(shared, "known@undo.example")
-    text = "Email\nnew@undo.example\nknown@undo.example\nseen@undo.example\n"
+    known = await user(shared, "known@undo.example")
+    async with shared.pool.acquire() as connection, connection.transaction():
+        await labels.add(connection, "Undone press", [known])
+    text = (
+        "Email,Tags\nnew@undo.example,undone press\nknown@undo.example,UNDONE press; <i>Undone\n"
+        "seen@undo.example,\n"
+    )
     async with visit(shared) as admin:
         await admin.sign_in()
         here = await pasted(admin, text)
-        await previewed(shared, admin, here, **{"plan-0": gold})
+        text = await previewed(shared, admin, here, **{"plan-0": gold})
+        assert "Label People Undone press 2 <i>Undone New 1" in text
         early = await admin.client.get(f"{here}/undo")
         assert early.headers["location"] == f"{here}?done=import-elsewhere"
         await admin.send(here, f"{here}/start", run=await run_of(admin, here))
@@ -332,6 +342,7 @@ async def test_an_import_is_undone_as_its_preview_says(shared: Latchkey) -> None
         assert "3 people lose access." in page
         assert "Undone gold 3 0 0" in page
         assert "Also delete 1 account that nobody used" in page
+        assert "Label People <i>Undone 1 Undone press 1" in page
         stale = await admin.send(f"{here}/undo", shown="0", accounts="yes")
         assert stale.headers["location"] == f"{here}/undo?done=import-undo-stale"
         found = re.search(r'name="shown" value="(\w+)"', (await admin.get(f"{here}/undo")).text)
@@ -354,12 +365,14 @@ async def test_an_import_is_undone_as_its_preview_says(shared: Latchkey) -> None
         assert "Undo this import" not in page
         assert "Undone" in await shown(admin, IMPORT)
         csv_text = (await admin.get(f"{here}/undone.csv")).text
-        rows = [[*row[:3], row[4], row[6]] for row in csv.reader(io.StringIO(csv_text))]
+        rows = [[*row[:3], row[4], row[6], row[8]] for row in csv.reader(io.StringIO(csv_text))]
         assert rows[1:] == [
-            ["2", "", "Undone gold", "Access is taken back", "Deleted"],
-            ["3", "known@undo.example", "Undone gold", "Access is taken back", ""],
-            ["4", "seen@undo.example", "Undone gold", "Access is taken back", "Stays"],
+            ["2", "", "Undone gold", "Access is taken back", "Deleted", "Undone press"],
+            ["3", "known@undo.example", "Undone gold", "Access is taken back", "", "<i>Undone"],
+            ["4", "seen@undo.example", "Undone gold", "Access is taken back", "Stays", ""],
         ]
+        async with shared.pool.acquire() as connection:
+            assert await labels.of_users(connection, [known]) == {known: ["Undone press"]}
         for name in ("known", "seen"):
             await shared.has(gold, f"{name}@undo.example", access=False)
         undone = here.rpartition("/")[2].replace("imp_", "undo_")

@@ -24,7 +24,16 @@ from web.api.registry import Call, Output, Paging, endpoint
 from web.inputs import Input, Line, RowId
 
 Holds = Literal[
-    "", "email", "name", "plan", "until", "customer", "subscription", "status", "language"
+    "",
+    "email",
+    "name",
+    "plan",
+    "until",
+    "customer",
+    "subscription",
+    "status",
+    "language",
+    "labels",
 ]
 OutcomeName = Literal["given", "has_it", "bought", "left_to_link", "over", "person_only", "refused"]
 
@@ -88,11 +97,19 @@ class ProductFigures(Output):
     last_end: datetime | None
 
 
+class LabelFigures(Output):
+    """How many people get a label, or have it already; `new` if nobody has it yet."""
+
+    label: str
+    people: int
+    new: bool
+
+
 class MemberImport(Output):
     """An import. It is `checking`, `ready` to be started, `running` or `done`; one that was
     uploaded on the page may wait for `columns` or `plans`, or be `mailing`. One that is taken back
     is `undoing`, perhaps `deleting` accounts, then `undone`. `worked` of its `lines` have been gone
-    through for that. `preview` names what `figures` and `products` are about."""
+    through for that. `preview` names what `figures`, `products` and `labels` are about."""
 
     id: str
     file_name: str
@@ -102,6 +119,7 @@ class MemberImport(Output):
     preview: int
     figures: ImportFigures
     products: list[ProductFigures]
+    labels: list[LabelFigures]
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -117,7 +135,8 @@ class StartImport(Input):
 class ImportedLine(Output):
     """A line of the file and what comes of it. `user_id` is who has its address, if anybody has;
     `column` and `problem` say why it is refused. Once the import was taken back, `undo` says what
-    became of the access that the line gave, and `account` of the account that it created."""
+    became of the access that the line gave, and `account` of the account that it created;
+    `undone_labels` are the labels that were taken back."""
 
     line: int
     email: str | None
@@ -127,8 +146,10 @@ class ImportedLine(Output):
     outcome: str
     column: str | None
     problem: str | None
+    labels: list[str]
     undo: str | None
     account: str | None
+    undone_labels: list[str]
 
 
 class UndoneProduct(Output):
@@ -145,14 +166,15 @@ class UndoPreview(Output):
     """What taking an import back comes to. `people` lose a product altogether. `access` says what
     becomes of what the import gave, counting each person and product once: `taken_back`, `restored`
     to the end that it had before, or why it stays. `accounts` says which of those that it created
-    can be `deleted`, and why others stay. `preview` names all of this; `until` is how long the
-    import can be taken back."""
+    can be `deleted`, and why others stay; `labels`, how many people lose which label. `preview`
+    names all of this; `until` is how long the import can be taken back."""
 
     preview: str
     people: int
     products: list[UndoneProduct]
     access: dict[str, int]
     accounts: dict[str, int]
+    labels: dict[str, int]
     until: datetime
 
 
@@ -235,6 +257,7 @@ async def _choose(
     assert found is not None, "it was stored in this transaction"
     values = await member_imports.plan_values(connection, found)
     await member_imports.unknown_statuses(connection, found)
+    await member_imports.check_labels(connection, found)
     if missing := [value.value for value in values if value.value not in plans]:
         raise ApiError(
             422, "plan_missing", "body: plans: must name every plan in the file", plans=missing
@@ -378,11 +401,13 @@ async def _shown(connection: Connection, import_id: str) -> MemberImport:
     found = await _found(connection, import_id)
     figures = await member_imports.figures(connection, found)
     given = await member_imports.by_product(connection, found.id)
+    labels = await member_imports.by_label(connection, found.id)
     return MemberImport.model_validate(
         vars(found)
         | {
             "preview": found.run,
             "figures": vars(figures),
             "products": [vars(one) for one in given],
+            "labels": [vars(one) for one in labels],
         }
     )

@@ -17,6 +17,7 @@ COLUMNS = {
     Column.CUSTOMER: A_("Stripe customer ID"),
     Column.SUBSCRIPTION: A_("Stripe subscription ID"),
     Column.LANGUAGE: A_("Language"),
+    Column.LABELS: A_("Labels"),
 }
 DATES = {
     DateOrder.UNKNOWN: A_("Refuse dates that can mean two days"),

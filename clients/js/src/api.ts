@@ -2577,7 +2577,8 @@ export interface components {
          * ImportedLine
          * @description A line of the file and what comes of it. `user_id` is who has its address, if anybody has;
          *     `column` and `problem` say why it is refused. Once the import was taken back, `undo` says what
-         *     became of the access that the line gave, and `account` of the account that it created.
+         *     became of the access that the line gave, and `account` of the account that it created;
+         *     `undone_labels` are the labels that were taken back.
          */
         ImportedLine: {
             /** Line */
@@ -2596,10 +2597,14 @@ export interface components {
             column: string | null;
             /** Problem */
             problem: string | null;
+            /** Labels */
+            labels: string[];
             /** Undo */
             undo: string | null;
             /** Account */
             account: string | null;
+            /** Undone Labels */
+            undone_labels: string[];
         };
         /** ImportedLineList */
         ImportedLineList: {
@@ -2607,6 +2612,18 @@ export interface components {
             data: components["schemas"]["ImportedLine"][];
             /** Next */
             next: string | null;
+        };
+        /**
+         * LabelFigures
+         * @description How many people get a label, or have it already; `new` if nobody has it yet.
+         */
+        LabelFigures: {
+            /** Label */
+            label: string;
+            /** People */
+            people: number;
+            /** New */
+            new: boolean;
         };
         /** Labels */
         Labels: {
@@ -2851,7 +2868,7 @@ export interface components {
          * @description An import. It is `checking`, `ready` to be started, `running` or `done`; one that was
          *     uploaded on the page may wait for `columns` or `plans`, or be `mailing`. One that is taken back
          *     is `undoing`, perhaps `deleting` accounts, then `undone`. `worked` of its `lines` have been gone
-         *     through for that. `preview` names what `figures` and `products` are about.
+         *     through for that. `preview` names what `figures`, `products` and `labels` are about.
          */
         MemberImport: {
             /** Id */
@@ -2869,6 +2886,8 @@ export interface components {
             figures: components["schemas"]["ImportFigures"];
             /** Products */
             products: components["schemas"]["ProductFigures"][];
+            /** Labels */
+            labels: components["schemas"]["LabelFigures"][];
             /**
              * Created At
              * Format: date-time
@@ -3123,7 +3142,7 @@ export interface components {
              * Columns
              * @default null
              */
-            columns?: ("" | "email" | "name" | "plan" | "until" | "customer" | "subscription" | "status" | "language")[] | null;
+            columns?: ("" | "email" | "name" | "plan" | "until" | "customer" | "subscription" | "status" | "language" | "labels")[] | null;
             /** Plans */
             plans: components["schemas"]["PlanOf"][];
             /** Statuses */
@@ -4392,8 +4411,8 @@ export interface components {
          * @description What taking an import back comes to. `people` lose a product altogether. `access` says what
          *     becomes of what the import gave, counting each person and product once: `taken_back`, `restored`
          *     to the end that it had before, or why it stays. `accounts` says which of those that it created
-         *     can be `deleted`, and why others stay. `preview` names all of this; `until` is how long the
-         *     import can be taken back.
+         *     can be `deleted`, and why others stay; `labels`, how many people lose which label. `preview`
+         *     names all of this; `until` is how long the import can be taken back.
          */
         UndoPreview: {
             /** Preview */
@@ -4408,6 +4427,10 @@ export interface components {
             };
             /** Accounts */
             accounts: {
+                [key: string]: number;
+            };
+            /** Labels */
+            labels: {
                 [key: string]: number;
             };
             /**

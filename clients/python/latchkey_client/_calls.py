@@ -1,6 +1,6 @@
 """A method for each call of the JSON API. Written by `make clients`; don't edit it by hand.
 
-Made from 31ae72d0e1a6da353f88dade4ca6314a87e7d63fc3e15999d32b1a329eaddc1f
+Made from 2a604500580dfadcb9b184666e6225fffd60d05cccd49cafc7154cdcb7cce1be
 """
 
 from abc import ABC, abstractmethod

@@ -412,7 +412,8 @@ class ImportedLine(TypedDict):
     """
     A line of the file and what comes of it. `user_id` is who has its address, if anybody has;
     `column` and `problem` say why it is refused. Once the import was taken back, `undo` says what
-    became of the access that the line gave, and `account` of the account that it created.
+    became of the access that the line gave, and `account` of the account that it created;
+    `undone_labels` are the labels that were taken back.
     """
 
     line: int
@@ -423,13 +424,25 @@ class ImportedLine(TypedDict):
     outcome: str
     column: str | None
     problem: str | None
+    labels: list[str]
     undo: str | None
     account: str | None
+    undone_labels: list[str]
 
 
 class ImportedLineList(TypedDict):
     data: list[ImportedLine]
     next: str | None
+
+
+class LabelFigures(TypedDict):
+    """
+    How many people get a label, or have it already; `new` if nobody has it yet.
+    """
+
+    label: str
+    people: int
+    new: bool
 
 
 Label: TypeAlias = str
@@ -1519,7 +1532,7 @@ class MemberImport(TypedDict):
     An import. It is `checking`, `ready` to be started, `running` or `done`; one that was
     uploaded on the page may wait for `columns` or `plans`, or be `mailing`. One that is taken back
     is `undoing`, perhaps `deleting` accounts, then `undone`. `worked` of its `lines` have been gone
-    through for that. `preview` names what `figures` and `products` are about.
+    through for that. `preview` names what `figures`, `products` and `labels` are about.
     """
 
     id: str
@@ -1530,6 +1543,7 @@ class MemberImport(TypedDict):
     preview: int
     figures: ImportFigures
     products: list[ProductFigures]
+    labels: list[LabelFigures]
     created_at: str
     started_at: str | None
     finished_at: str | None
@@ -1577,6 +1591,7 @@ class NewMemberImport(TypedDict):
                 "subscription",
                 "status",
                 "language",
+                "labels",
             ]
         ]
         | None
@@ -1693,8 +1708,8 @@ class UndoPreview(TypedDict):
     What taking an import back comes to. `people` lose a product altogether. `access` says what
     becomes of what the import gave, counting each person and product once: `taken_back`, `restored`
     to the end that it had before, or why it stays. `accounts` says which of those that it created
-    can be `deleted`, and why others stay. `preview` names all of this; `until` is how long the
-    import can be taken back.
+    can be `deleted`, and why others stay; `labels`, how many people lose which label. `preview`
+    names all of this; `until` is how long the import can be taken back.
     """
 
     preview: str
@@ -1702,6 +1717,7 @@ class UndoPreview(TypedDict):
     products: list[UndoneProduct]
     access: dict[str, int]
     accounts: dict[str, int]
+    labels: dict[str, int]
     until: str
 
 

@@ -5,7 +5,8 @@ Callers that change labels open a transaction. Changes of one label wait for eac
 nobody begins to write it differently meanwhile. Users are locked after that, so that nobody gets a
 label who is being erased or merged away; whoever locks users as well claims the labels first."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 from latchkey.store.pool import Connection
 from latchkey.store.users import listing, users
@@ -115,6 +116,39 @@ async def remove_from_all(connection: Connection, label: str, wanted: UserFilter
         *values,
         await _claimed(connection, label),
     )
+
+
+@dataclass(frozen=True)
+class LineLabel:
+    """A label that a line of an import gives to a user."""
+
+    line: int
+    user_id: int
+    label: str
+
+
+async def give_imported(
+    connection: Connection, import_id: str, given: Sequence[LineLabel]
+) -> Mapping[str, str]:
+    """Give people the labels that lines of an import have for them, unless they have them already;
+    returns how each is written. Undoing the import takes back what was given here. The caller has
+    claimed the labels."""
+    first: dict[tuple[int, str], LineLabel] = {}
+    for one in given:
+        first.setdefault((one.user_id, one.label.casefold()), one)
+    names_of = await written(connection, [one.label for one in given])
+    await connection.execute(
+        """
+        insert into user_labels (user_id, label, import_id, import_line)
+        select g.user_id, g.label, $1, g.line
+          from jsonb_to_recordset($2::jsonb) as g (user_id bigint, label text, line integer)
+          join users u on u.id = g.user_id and u.erased_at is null
+         order by g.user_id, g.label for key share of u on conflict do nothing
+        """,
+        import_id,
+        [asdict(one) | {"label": names_of[one.label]} for one in first.values()],
+    )
+    return names_of
 
 
 async def _claimed(connection: Connection, label: str) -> str:

@@ -3,7 +3,7 @@ queues the welcome emails, or takes it back. A batch is one transaction with the
 repeating a batch does nothing."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +18,8 @@ from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.feed.outgoing import Mail, write_mails
 from latchkey.store.pool import Connection
 from latchkey.store.stripe import wakeups
-from latchkey.store.users import member_import_undo, member_imports
+from latchkey.store.users import labels, member_import_undo, member_imports
+from latchkey.store.users.labels import LineLabel
 from latchkey.store.users.member_imports import ImportState, MemberImport
 
 BATCH = 1000
@@ -166,7 +167,8 @@ async def _check(
     connection: Connection, found: MemberImport, rows: Sequence[Any], *, now: datetime
 ) -> None:
     checked = await _judge(connection, found, rows, now=now)
-    await _write(connection, found.id, checked, grants={})
+    names_of = await labels.written(connection, _labels(checked))
+    await _write(connection, found.id, checked, grants={}, labels_as=names_of)
 
 
 async def _judge(
@@ -214,8 +216,7 @@ async def _layout(connection: Connection, found: MemberImport) -> Layout:
     rows = await connection.fetch("select id from products")
     products = {row["id"] for row in rows}
     plans = {plan: product for plan, product in found.plans.items() if product in products}
-    layout = found.layout
-    return Layout(layout.heading, layout.columns, layout.dates, plans, layout.statuses)
+    return replace(found.layout, plans=plans)
 
 
 def _match(member: ImportedMember, about: Any) -> StripeMatch | None:
@@ -239,9 +240,22 @@ async def _apply(
     it since the preview."""
     checked = await _judge(connection, found, rows, now=now)
     people = [each for each in checked if each.member is not None]
+    await labels.claim(connection, _labels(checked))
     users, created = await _people(connection, found, people, now=now)
     grants = await _give(connection, found, people, users, now=now)
-    await _write(connection, found.id, checked, grants=grants, created=created)
+    given = [
+        LineLabel(each.line, users[each.member.email_key], label)
+        for each in people
+        if each.member
+        for label in each.member.labels
+    ]
+    names_of = await labels.give_imported(connection, found.id, given)
+    await _write(connection, found.id, checked, grants=grants, labels_as=names_of, created=created)
+
+
+def _labels(checked: Sequence[_Checked]) -> list[str]:
+    """All labels that lines have, as the file writes them."""
+    return [label for each in checked if each.member for label in each.member.labels]
 
 
 async def _people(
@@ -444,10 +458,11 @@ async def _write(
     checked: Sequence[_Checked],
     *,
     grants: Mapping[int, _Given],
+    labels_as: Mapping[str, str],
     created: set[int] | None = None,
 ) -> None:
-    """Write what comes of lines. Their people are new if the lines `created` them; before that, if
-    nobody has their address."""
+    """Write what comes of lines, their labels as they are written. Their people are new if the
+    lines `created` them; before that, if nobody has their address."""
     rows = [
         {
             "line": each.line,
@@ -461,6 +476,7 @@ async def _write(
             "stripe_match": each.match,
             "is_new": each.member is not None
             and (each.user_id is None if created is None else each.line in created),
+            "labels": [labels_as[label] for label in each.member.labels] if each.member else [],
         }
         | _given(grants.get(each.line))
         for each in checked
@@ -472,11 +488,12 @@ async def _write(
                until = g.until, outcome = g.outcome, problem_column = g.problem_column,
                problem = g.problem, stripe_match = g.stripe_match, is_new = g.is_new,
                grant_id = g.grant_id, former_until = g.former_until,
-               former_reason = g.former_reason
+               former_reason = g.former_reason, labels = g.labels
           from jsonb_to_recordset($2::jsonb) as g (
             line integer, email text, email_key text, product_id text, until timestamptz,
             outcome text, problem_column text, problem text, stripe_match text, is_new boolean,
-            grant_id bigint, former_until timestamptz, former_reason text)
+            grant_id bigint, former_until timestamptz, former_reason text,
+            labels text[])
          where l.import_id = $1 and l.line = g.line
         """,
         import_id,

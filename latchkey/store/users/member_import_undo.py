@@ -19,7 +19,7 @@ from latchkey.store.feed.bulk import BulkCounts
 from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
 from latchkey.store.stripe import wakeups
-from latchkey.store.users import erasure, member_imports
+from latchkey.store.users import erasure, labels, member_imports
 from latchkey.store.users.member_imports import ImportState, MemberImport, WrongStepError
 
 PREFIX = "undo_"
@@ -72,6 +72,29 @@ judged as materialized (
       left join grants g on g.id = m.grant_id
       left join activities a on a.fact = 'access_granted:' || m.grant_id
       left join others o on o.user_id = g.user_id and o.product_id = g.product_id
+)
+"""
+# Which labels go, of those that the import gave in the lines that `{chosen}` says. Of two merged
+# accounts, one may have had a label by something else.
+_LABELS = """
+later as materialized (
+    select distinct coalesce(u.id, a.user_id) as user_id, label
+      from member_imports mine
+      join member_imports i on i.started_at >= mine.started_at and i.id <> mine.id
+                           and i.state in ('running', 'done', 'mailing', 'undoing', 'deleting')
+      join member_import_lines l on l.import_id = i.id
+     cross join unnest(l.labels) as label
+      left join users u on u.email_key = l.email_key
+      left join user_addresses a on a.email_key = l.email_key
+     where mine.id = $1
+), going as (
+    select t.user_id, t.label, t.import_line from user_labels t
+     where t.import_id = $1 and {chosen}
+       and not exists (select from later where later.user_id = t.user_id and later.label = t.label)
+       and not exists (select from user_merges m
+                        where m.into_user = t.user_id
+                          and m.kept -> 'dropped' -> 'user_labels.user_id'
+                              @> jsonb_build_array(jsonb_build_object('label', t.label)))
 )
 """
 # `{people}` are the keys of the addresses whose accounts to judge, and `judged` has all that the
@@ -138,6 +161,8 @@ TRACES: Mapping[AccountOutcome, Sequence[tuple[str, str]]] = {
 }
 """By why an account stays: where it leaves traces, by its id or by the key of its address. The
 columns that name somebody on the team aren't among them: those accounts stay anyway."""
+_BUT = {"user_labels": "t.import_id is distinct from $1"}
+"""Which rows of a table are traces, where not all are."""
 
 
 class StalePreviewError(WrongStepError):
@@ -158,12 +183,14 @@ class ProductUndo:
 @dataclass(frozen=True)
 class UndoFigures:
     """`people` lose a product. `access` counts each person and product once, by what becomes of it;
-    `accounts` counts those that the import created. Empty outcomes are left out."""
+    `accounts` counts those that the import created. Empty outcomes are left out. `labels` says how
+    many people lose each label."""
 
     people: int
     products: list[ProductUndo]
     access: dict[str, int]
     accounts: dict[str, int]
+    labels: dict[str, int]
 
 
 def fingerprint(found: MemberImport, figures: UndoFigures) -> str:
@@ -197,7 +224,7 @@ async def preview(connection: Connection, found: MemberImport) -> UndoFigures:
             _accounts(
                 "select distinct email_key from member_import_lines where import_id = $1 and is_new"
             )
-        }, kept as (
+        }, {_LABELS.format(chosen="true")}, kept as (
             select j.*, case when j.outcome = 'taken_back' then (
                        select case when bool_or(g.source in ('subscription', 'order'))
                                    then 'purchase' when count(*) > 0 then 'collection' end
@@ -214,13 +241,16 @@ async def preview(connection: Connection, found: MemberImport) -> UndoFigures:
             select outcome, count(*) as n from judged group by outcome
         ), people as (
             select outcome, count(*) as n from accounts group by outcome
+        ), labels as (
+            select label, count(*) as n from going group by label
         )
         select (select count(distinct user_id) from kept
                  where outcome = 'taken_back' and kept_by is null) as people,
                (select coalesce(jsonb_agg(p order by people desc, product_id), '[]')
                   from products p) as products,
                (select coalesce(jsonb_object_agg(outcome, n), '{{}}') from access) as access,
-               (select coalesce(jsonb_object_agg(outcome, n), '{{}}') from people) as accounts
+               (select coalesce(jsonb_object_agg(outcome, n), '{{}}') from people) as accounts,
+               (select coalesce(jsonb_object_agg(label, n), '{{}}') from labels) as labels
         """,
         found.id,
         member_imports.reason_of(found),
@@ -228,7 +258,7 @@ async def preview(connection: Connection, found: MemberImport) -> UndoFigures:
     )
     assert row is not None, "it has one row"
     products = [ProductUndo(**product) for product in row["products"]]
-    return UndoFigures(row["people"], products, row["access"], row["accounts"])
+    return UndoFigures(row["people"], products, row["access"], row["accounts"], row["labels"])
 
 
 async def undo(
@@ -263,6 +293,7 @@ async def take_back(
 ) -> None:
     """End what the lines from `first` to `last` gave, give access that they made longer its former
     end back, and note what became of it."""
+    await _take_labels(connection, found, first, last)
     chosen = (
         "select grant_id from member_import_lines"
         " where import_id = $1 and grant_id is not null and line between $3 and $4"
@@ -323,6 +354,36 @@ async def take_back(
         )
 
 
+async def _take_labels(connection: Connection, found: MemberImport, first: int, last: int) -> None:
+    """Take back the labels that the lines from `first` to `last` gave, and note which."""
+    rows = await connection.fetch(
+        "select distinct label from user_labels where import_id = $1"
+        " and import_line between $2 and $3",
+        found.id,
+        first,
+        last,
+    )
+    if not rows:
+        return
+    await labels.claim(connection, [row["label"] for row in rows])
+    await connection.execute(
+        f"""
+        with {_LABELS.format(chosen="t.import_line between $2 and $3")}, taken as (
+            delete from user_labels l using going g
+             where l.user_id = g.user_id and l.label = g.label and l.import_id = $1
+            returning l.import_line, l.label
+        )
+        update member_import_lines l set undone_labels = t.labels
+          from (select import_line, array_agg(label order by label) as labels
+                  from taken group by import_line) t
+         where l.import_id = $1 and l.line = t.import_line
+        """,
+        found.id,
+        first,
+        last,
+    )
+
+
 async def delete_accounts(
     connection: Connection, found: MemberImport, first: int, last: int, *, now: datetime
 ) -> None:
@@ -370,7 +431,11 @@ async def keep_figures(connection: Connection, import_id: str) -> None:
                  where import_id = $1 and undo is not null group by undo) s),
             'accounts', (select coalesce(jsonb_object_agg(account, n), '{}') from (
                 select account, count(*) as n from member_import_lines
-                 where import_id = $1 and account is not null group by account) s))
+                 where import_id = $1 and account is not null group by account) s),
+            'labels', (select coalesce(jsonb_object_agg(label, n), '{}') from (
+                select label, count(*) as n from member_import_lines l
+                  cross join unnest(l.undone_labels) as label
+                 where import_id = $1 group by label) s))
          where id = $1
         """,
         import_id,
@@ -406,6 +471,7 @@ def _accounts(people: str) -> str:
     traces += [
         f"select c.user_id, {places[outcome]} from candidates c join {table} t"
         f" on t.{column} = c.{'email_key' if column.endswith('email_key') else 'user_id'}"
+        f" and {_BUT.get(table, 'true')}"
         for outcome, columns in TRACES.items()
         for table, column in columns
     ]

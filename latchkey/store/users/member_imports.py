@@ -9,18 +9,20 @@ from enum import StrEnum
 
 from latchkey.csv_files import CsvFormat, CsvLine
 from latchkey.imported_lines import Layout
+from latchkey.languages import _
 from latchkey.rules import moving
-from latchkey.rules.exports import Column, recognised, suggested
+from latchkey.rules.exports import Column, label_ends, recognised, suggested
 from latchkey.rules.moving import Outcome, StatusMeaning, StripeMatch
 from latchkey.rules.written_dates import DateOrder, order_of
 from latchkey.store import audit_draft
 from latchkey.store.pool import Connection, Pool
 from latchkey.store.stripe import wakeups
+from latchkey.store.users import labels
 
 AT_ONCE = 5000
 SAMPLE = 5
 UNSTARTED_LIFE, LINES_LIFE = timedelta(days=7), timedelta(days=30)
-MOST_PLANS, MOST_STATUSES = 200, 50
+MOST_PLANS, MOST_STATUSES, MOST_LABELS = 200, 50, 100
 
 
 class ImportState(StrEnum):
@@ -108,6 +110,7 @@ class MemberImport:
             DateOrder(self.dates),
             self.plans,
             {status: StatusMeaning(meaning) for status, meaning in self.statuses.items()},
+            label_ends(self.heading),
         )
 
 
@@ -150,10 +153,20 @@ class ProductLines:
 
 
 @dataclass(frozen=True)
+class LabelFigures:
+    """How many people the lines give a label, and whether nobody has it yet."""
+
+    label: str
+    people: int
+    new: bool
+
+
+@dataclass(frozen=True)
 class ImportLine:
-    """A line and what comes of it. `user_id` is who has its address now, if anybody has.
-    `undo` and `account` say what became of the access that it gave, and of the account that it
-    created, when the import was taken back."""
+    """A line and what comes of it. `user_id` is who has its address now, if anybody has; `labels`
+    are those that it has for the person. `undo` and `account` say what became of the access that it
+    gave, and of the account that it created, when the import was taken back; `undone_labels` are
+    the labels that were."""
 
     line: int
     cells: list[str]
@@ -166,8 +179,10 @@ class ImportLine:
     stripe_match: str | None
     is_new: bool | None
     user_id: int | None
+    labels: list[str]
     undo: str | None
     account: str | None
+    undone_labels: list[str]
 
 
 @dataclass(frozen=True)
@@ -329,6 +344,33 @@ async def unknown_statuses(connection: Connection, found: MemberImport) -> list[
     return [value for value in values if moving.meaning(value.value) is StatusMeaning.UNKNOWN]
 
 
+async def check_labels(connection: Connection, found: MemberImport) -> None:
+    """Raises `TooManyValuesError` if a file has more different labels than somebody can look
+    through."""
+    if Column.LABELS not in found.columns:
+        return
+    rows = await connection.fetch(
+        """
+        select distinct lower(btrim(part)) as label
+          from member_import_lines l, regexp_split_to_table(l.cells[$2], $3) as part
+         where l.import_id = $1 and btrim(part) <> '' limit $4
+        """,
+        found.id,
+        found.columns.index(Column.LABELS) + 1,
+        f"[{found.layout.label_ends}]",
+        MOST_LABELS + 1,
+    )
+    if len(rows) > MOST_LABELS:
+        raise TooManyValuesError(
+            _(
+                "The column “%(name)s” has more than %(most)s different labels. Choose another"
+                " column, or none.",
+                name=_heading(found, Column.LABELS),
+                most=MOST_LABELS,
+            )
+        )
+
+
 async def choose_plans(
     connection: Connection,
     import_id: str,
@@ -458,6 +500,20 @@ async def by_product(connection: Connection, import_id: str) -> list[ProductFigu
     return [ProductFigures(**dict(row)) for row in rows]
 
 
+async def by_label(connection: Connection, import_id: str) -> list[LabelFigures]:
+    """Who is given which label, most people first."""
+    rows = await connection.fetch(
+        """
+        select min(label) as label, count(distinct coalesce(l.email_key, l.line::text)) as people
+          from member_import_lines l, unnest(l.labels) as label
+         where l.import_id = $1 group by lower(label) order by people desc, min(label)
+        """,
+        import_id,
+    )
+    known = set(await labels.names(connection))
+    return [LabelFigures(**dict(row), new=row["label"] not in known) for row in rows]
+
+
 async def unlinked(connection: Connection, found: MemberImport) -> list[ProductLines]:
     """The products that people are given although their lines name a Stripe customer or
     subscription: they aren't linked, so nothing here knows whether these people pay."""
@@ -493,7 +549,8 @@ async def lines(
         """
         select l.line, l.cells, l.email, l.product_id, l.until, l.outcome, l.problem_column,
                l.problem, l.stripe_match, l.is_new, coalesce(u.id, a.user_id) as user_id,
-               l.undo, l.account
+               coalesce(l.labels, '{}') as labels, l.undo, l.account,
+               coalesce(l.undone_labels, '{}') as undone_labels
           from member_import_lines l
           left join users u on u.email_key = l.email_key
           left join user_addresses a on a.email_key = l.email_key

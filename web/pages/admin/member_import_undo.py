@@ -9,6 +9,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from latchkey.languages import _
+from latchkey.rules.labels import SEPARATOR
 from latchkey.rules.undoing import AccountOutcome, UndoOutcome
 from latchkey.store.pool import Pool
 from latchkey.store.products import listing as product_listing
@@ -101,7 +102,7 @@ async def undone(request: Request) -> Response:
 
 
 async def _undone_csv(pool: Pool, found: MemberImport, names: dict[str, str]) -> AsyncIterator[str]:
-    yield cells(["Line", "Email", "Product", "Until", "Access", "Why", "Account", "Why"])
+    yield cells(["Line", "Email", "Product", "Until", "Access", "Why", "Account", "Why", "Labels"])
     async for rows in member_imports.all_lines(pool, found.id):
         yield "".join(
             cells(
@@ -112,6 +113,7 @@ async def _undone_csv(pool: Pool, found: MemberImport, names: dict[str, str]) ->
                     row.until.isoformat() if row.until else "",
                     *(wording.UNDO[UndoOutcome(row.undo)] if row.undo else ("Gave none", "")),
                     *_account(row.account),
+                    SEPARATOR.join(row.undone_labels),
                 ]
             )
             for row in rows

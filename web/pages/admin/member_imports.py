@@ -109,6 +109,7 @@ async def show(request: Request) -> Response:
         names = dict(await product_listing.names(connection, limit=MOST_PRODUCTS))
         figures = await member_imports.figures(connection, found)
         given = await member_imports.by_product(connection, found.id)
+        labels = await member_imports.by_label(connection, found.id)
         wanted = {product for product in found.plans.values() if product}
         unlinked = await member_imports.unlinked(connection, found)
         importing = await links.importing(connection, sorted(wanted))
@@ -125,6 +126,7 @@ async def show(request: Request) -> Response:
         counts={outcome: getattr(figures, outcome) for outcome in Outcome},
         matches=_matches(figures),
         given=given,
+        labels=labels,
         names=names,
         unlinked=unlinked,
         importing=[names.get(product, product) for product in importing],
@@ -279,6 +281,7 @@ async def plans(request: Request) -> Response:
         try:
             values = await member_imports.plan_values(connection, found)
             statuses = await member_imports.unknown_statuses(connection, found)
+            await member_imports.check_labels(connection, found)
         except TooManyValuesError as problem:
             chosen_columns, dates = found.layout.columns, DateOrder(found.dates)
             return await _columns_form(

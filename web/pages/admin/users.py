@@ -8,6 +8,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from latchkey.languages import A_, _
+from latchkey.rules.labels import LONGEST, SEPARATOR
 from latchkey.store import audit_draft
 from latchkey.store.access.standings import StandingGroup
 from latchkey.store.products import listing as product_listing
@@ -15,7 +16,7 @@ from latchkey.store.users import labels
 from latchkey.store.users import listing as user_listing
 from latchkey.store.users.listing import UserFilter
 from latchkey.store.users.users import ADMIN_ROLES
-from web.inputs import LONGEST_LABEL, UserLabel
+from web.inputs import UserLabel
 from web.pages.guard import admin_page, form, redirect, text
 from web.pages.lists import Query, number
 from web.pages.render import page
@@ -109,7 +110,7 @@ async def _csv(site: Site, wanted: UserFilter, order: str = "") -> AsyncIterator
                     "; ".join(row.products),
                     row.created_at.isoformat(),
                     row.last_seen_at.isoformat() if row.last_seen_at else None,
-                    "; ".join(row.labels),
+                    SEPARATOR.join(row.labels),
                 ]
             )
             for row in rows
@@ -145,7 +146,8 @@ def read_label(typed: str) -> tuple[str, str | None]:
         return _LABEL.validate_python(typed), None
     except ValidationError:
         return typed, _(
-            "Enter a label of up to %(longest_label)s characters.", longest_label=LONGEST_LABEL
+            "Enter a label of up to %(longest_label)s characters, without semicolons.",
+            longest_label=LONGEST,
         )
 
 
