@@ -108,3 +108,40 @@ async def test_searching_on_a_phone_without_javascript(
     await press(phone, "Search")
     await follow(phone.get_by_role("link", name=re.compile("^plain-search@")))
     await expect(phone).to_have_url(f"{shared.url}/admin/users/{person}")
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+async def test_emails_of_ticked_people_are_copied_or_shown(
+    shared: Latchkey, open_page: OpenPage, scripts: bool
+) -> None:
+    name = "copied-with" if scripts else "copied-without"
+    for n in range(3):
+        await user(shared, f"{name}-{n}@find.example")
+    page = await open_page(java_script_enabled=scripts)
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await sign_in(page, shared)
+    here = f"{shared.url}/admin/users?q={name}"
+    await page.goto(here)
+    copy = page.get_by_role("button", name="Copy emails", exact=True)
+    await follow(copy)
+    await expect(
+        page.get_by_text("Tick at least one row, or choose all of them.", exact=True)
+    ).to_be_visible()
+    for n in (0, 2):
+        await page.get_by_role(
+            "checkbox", name=f"Choose {name}-{n}@find.example", exact=True
+        ).check()
+    emails = f"{name}-2@find.example\n{name}-0@find.example"
+    for _ in range(2):
+        async with page.expect_download() as download:
+            await page.get_by_role("button", name="Download as CSV", exact=True).click()
+        assert (await download.value).suggested_filename == "users.csv"
+    if scripts:
+        await copy.click()
+        await expect(page.get_by_text("Emails copied: 2", exact=True)).to_be_visible()
+        assert await page.evaluate("navigator.clipboard.readText()") == emails
+    else:
+        await follow(copy)
+        await expect(page.locator("pre")).to_have_text(emails)
+        await follow(page.get_by_role("link", name="Back to the list", exact=True))
+        await expect(page).to_have_url(here)

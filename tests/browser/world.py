@@ -67,7 +67,8 @@ async def furnish(site: Latchkey) -> World:
 async def _moved_in(site: Latchkey, owner: Visitor) -> None:
     """Imports that wait for their columns, for a look at the preview, and that are done."""
     text = (
-        f"email,name,plan,status\nmoved@crawl.example,{ARABIC},{LONG},{LONG[:90]}\nbad,,{LONG},\n"
+        f"email,name,plan,status,labels\nmoved@crawl.example,{ARABIC},{LONG},{LONG[:90]},"
+        f"<b>{LONG[:30]}; {ARABIC}\nbad,,{LONG},\n"
     )
     waiting, ready, done = [await pasted(owner, text) for _ in range(3)]
     for here in (ready, done):

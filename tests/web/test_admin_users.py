@@ -6,6 +6,7 @@ import io
 import re
 import threading
 from html import unescape
+from typing import Any
 
 import pytest
 
@@ -316,13 +317,15 @@ async def test_people_are_labelled_one_by_one_chosen_and_all_that_a_filter_finds
         assert "&lt;b&gt;Press&lt;/b&gt; friends" in (await admin.get(here)).text
         label = path.replace("users", "users/labels")
         nobody = await admin.send(path, label, expect=422, label="Early birds")
-        assert "Choose at least one person, or everyone on the list." in nobody.text
+        assert "Tick at least one row, or choose all of them." in nobody.text
         assert f'href="{path}&amp;sort=seen"' in nobody.text
-        long = await admin.send(path, label, expect=422, label="x" * 41, user=ids[0])
-        assert f'value="{ids[0]}" checked form="labelling"' in long.text
-        await admin.send(path, label, expect=303, label="Early birds", user=ids[1], change="add")
+        long = await admin.send(path, label, expect=422, label="x" * 41, chosen=ids[0])
+        assert f'value="{ids[0]}" checked form="chosen"' in long.text
+        await admin.send(path, label, expect=303, label="Early birds", chosen=ids[1], change="add")
         await admin.send(path, label, expect=303, label="All of them", all="yes", change="add")
-        await admin.send(path, label, expect=303, label="all of THEM", user=ids[2], change="remove")
+        await admin.send(
+            path, label, expect=303, label="all of THEM", chosen=ids[2], change="remove"
+        )
         found = (await admin.get(f"{path}&label=All+of+them")).text
         assert [name in found for name in names] == [True, True, False]
         rows = csv.DictReader(io.StringIO((await admin.get("/admin/users.csv?q=labelled")).text))
@@ -337,3 +340,38 @@ async def test_people_are_labelled_one_by_one_chosen_and_all_that_a_filter_finds
     listed = await shared.call("GET", "/users", params={"label": "Early birds"})
     assert [row["id"] for row in listed["data"]] == [ids[2], ids[1]]
     await shared.call("PUT", f"/users/{ids[2]}/labels", 422, json={"labels": [" "]})
+
+
+@pytest.mark.parametrize("role", ["admin", "support"])
+async def test_ticked_people_are_exported_and_their_emails_copied(
+    shared: Latchkey, role: str
+) -> None:
+    names = [f"={role}-ticked{n}" for n in range(4)]
+    ids = [await user(shared, f"{name}@page.example", "member") for name in names]
+    staff = await user(shared, f"{role}@ticking.example", role)
+    async with shared.pool.acquire() as connection, connection.transaction():
+        await erasure.erase(connection, ids[3], actor=staff)
+    path = f"/admin/users?q={role}-ticked&sort=oldest"
+    async with visit(shared) as person:
+        await person.sign_in_as(staff, f"{role} ticks")
+        assert ('name="change"' in (await person.get(path)).text) is (role == "admin")
+        for what in ("users.csv", "users/emails"):
+            here = path.replace("users", what, 1)
+            nobody = await person.send(path, here, expect=422)
+            assert "Tick at least one row, or choose all of them." in nobody.text
+            two: dict[str, Any] = {"chosen": [ids[2], ids[0], ids[3], "nonsense"]}
+            ticked = await person.send(path, here, expect=200, **two)
+            everybody = await person.send(path, here, expect=200, all="yes", chosen=ids[0])
+            assert [name in ticked.text for name in names] == [True, False, True, False]
+            assert [name in everybody.text for name in names] == [True, True, True, False]
+            assert ("erased-" in ticked.text) is (what == "users.csv")
+            if what == "users.csv":
+                rows = list(csv.DictReader(io.StringIO(ticked.text)))
+                assert [row["email"][:2] for row in rows] == ["'=", "'=", "er"]
+        lines = await shared.pool.fetch(
+            "select after from audit_log where action = 'exported' and outcome = 'done'"
+            " and actor_id = $1 order by id",
+            staff,
+        )
+        ticked_users = {"list": "users", "rows": 4}
+        assert [line["after"] for line in lines] == [ticked_users, {"list": "users"}] * 2

@@ -70,6 +70,52 @@ async def test_lists_are_sorted_by_their_headings(shared: Latchkey) -> None:
         assert (await admin.get(f"{path}&sort=nonsense&after=nonsense")).status_code == 200
 
 
+async def test_ticked_rows_are_exported_and_their_emails_copied(shared: Latchkey) -> None:
+    person, _, subscription = await buyer(shared, "ticked@lists.example", "Ticked course")
+    customer = await shared.pool.fetchval(
+        "select customer_id from subscriptions where id = $1", subscription
+    )
+    await shared.pool.execute(
+        """
+        insert into orders (id, account_id, livemode, state, currency, amount, charged, created_at,
+                            ticket, customer_id, user_id)
+        select 'cs_ticked_' || n, 'acct_1', true, 'paid', 'eur', n, n, now(), 1, $1, $2
+          from generate_series(1, 3) n
+        """,
+        customer,
+        person,
+    )
+    async with visit(shared) as admin:
+        await admin.sign_in()
+        for name, one in (
+            ("subscriptions", subscription),
+            ("customers", customer),
+            ("purchases", "cs_ticked_2"),
+        ):
+            path = f"/admin/{name}?q={customer}"
+            assert f'value="{one}" form="chosen"' in (await admin.get(path)).text
+            for what in (".csv", "/emails"):
+                here = path.replace("?", f"{what}?")
+                nothing = await admin.send(path, here, expect=422)
+                assert "Tick at least one row, or choose all of them." in nothing.text
+                wrong = await admin.send(path, f"{here}&from=yesterday", expect=422, all="yes")
+                assert "That isn't a date" in unescape(wrong.text)
+            csv_path = path.replace("?", ".csv?")
+            answer = await admin.send(path, csv_path, expect=200, chosen=one)
+            rows = list(csv.DictReader(io.StringIO(answer.text)))
+            assert [row["id"] for row in rows] == [one]
+            answer = await admin.send(path, path.replace("?", "/emails?"), expect=200, all="yes")
+            assert '">ticked@lists.example</pre>' in answer.text
+        all_of_them = await admin.send(
+            "/admin/purchases",
+            f"/admin/purchases.csv?q={customer}&sort=lowest",
+            expect=200,
+            all="yes",
+        )
+        rows = list(csv.DictReader(io.StringIO(all_of_them.text)))
+        assert [row["id"] for row in rows] == [f"cs_ticked_{n}" for n in (1, 2, 3)]
+
+
 async def test_a_subscription_and_its_customer_are_found_everywhere(shared: Latchkey) -> None:
     person, product, subscription = await buyer(shared, "=nora@lists.example", "Listed course")
     customer = await shared.pool.fetchval(

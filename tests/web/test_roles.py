@@ -70,8 +70,11 @@ OPEN = {
     "/unsubscribe/{token}",
 }
 """For everybody. What they show depends on the visitor, or on a token in the address."""
+TICKED_LISTS = ("users", "subscriptions", "purchases", "customers")
 SUPPORT_MAY_POST = {
     "/admin/at-risk/{id}/mail",
+    *(f"/admin/{name}.csv" for name in TICKED_LISTS),
+    *(f"/admin/{name}/emails" for name in TICKED_LISTS),
     "/admin/inbox/resend-failed",
     "/admin/inbox/{id}/resend",
     "/admin/mails/{id}/resend",

@@ -13,6 +13,11 @@ FORMS = {
     "/account/email": "/account/settings",
     "/account/password": "/account/settings",
     "/admin/users/labels": "/admin/users",
+    **{
+        f"/admin/{name}{what}": f"/admin/{name}"
+        for name in ("users", "subscriptions", "purchases", "customers")
+        for what in (".csv", "/emails")
+    },
 }
 """Where the form is that is sent to an address. Others are at the address itself, or at the nearest
 one above it."""

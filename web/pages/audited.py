@@ -73,7 +73,8 @@ async def _recorded(
     if draft.refused or response.status_code >= 400:
         _count(request, draft, AuditOutcome.REFUSED)
         return response
-    done = (response.status_code < 300) is (request.method in READING)
+    reads = request.method in READING or draft.action is AuditAction.EXPORTED
+    done = (response.status_code < 300) is reads
     if not draft.written and done and _known(draft):
         async with site.pool.acquire() as connection:
             await audit.write(connection, [draft.entry(AuditOutcome.DONE)])

@@ -124,9 +124,10 @@ async function sendInDialog(dialog, form, submitter) {
   }
 }
 
-/** A form is sent once, however often its button is pressed. */
+/** A form is sent once, however often its button is pressed; files can be downloaded again. */
 function sendOnce(form) {
   form.addEventListener("submit", (event) => {
+    if (event.submitter && "download" in event.submitter.dataset) return;
     if (form.dataset.sent) event.preventDefault();
     form.dataset.sent = "yes";
   });
@@ -184,6 +185,28 @@ function copyTexts(root) {
     });
     (source.closest("a") ?? source).after(" ", button);
   }
+}
+
+/** A button marked data-copies copies what the page would show for copying that it leads to. Where
+    that fails, or nothing can be copied, it leads there. */
+function copyInstead(button) {
+  if (!navigator.clipboard) return;
+  button.addEventListener("click", async (event) => {
+    event.preventDefault();
+    const said = button.form.querySelector("[data-said]");
+    said.textContent = "";
+    try {
+      const body = new URLSearchParams(new FormData(button.form));
+      const answer = await fetch(button.formAction, { method: "POST", body });
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      if (page.querySelector(".warning")) throw new Error("not all of them");
+      const text = page.querySelector("pre.copy").textContent;
+      await navigator.clipboard.writeText(text);
+      said.textContent = spoken("Emails copied: %s", text.split("\n").length);
+    } catch {
+      button.form.requestSubmit(button);
+    }
+  });
 }
 
 /** A file can be dropped anywhere on the field of a picture, and is shown before it is sent. */
@@ -253,6 +276,7 @@ function enhance(root) {
   copyTexts(root);
   for (const form of root.querySelectorAll("form[method=post]")) sendOnce(form);
   for (const form of root.querySelectorAll("form[data-brand]")) showBrand(form);
+  for (const button of root.querySelectorAll("[data-copies]")) copyInstead(button);
   for (const field of root.querySelectorAll("[data-drop]")) acceptDrops(field);
   for (const form of root.querySelectorAll("form[data-auto]")) sendOnChange(form);
   for (const part of root.querySelectorAll("[data-stream]")) followProgress(part);

@@ -9,6 +9,7 @@ MESSAGES = (
     N_("Copied"),
     N_("Copy %s"),
     N_("Copy"),
+    N_("Emails copied: %s"),
     N_("It can't go further down."),
     N_("It can't go further up."),
     N_("Move %s: arrow keys, or drag"),

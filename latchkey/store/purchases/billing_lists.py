@@ -41,7 +41,7 @@ class BillingFilter:
 
     `states` are those of the list. `product` is the id of a product of the site: what was bought is
     linked to it. `since` and `until` bound the time when the row began. `search` is part of an
-    address or name, or a whole Stripe id.
+    address or name, or a whole Stripe id; `ids` are those of the rows.
     """
 
     states: tuple[str, ...] = ()
@@ -53,6 +53,7 @@ class BillingFilter:
     user_id: int | None = None
     customer_id: str | None = None
     search: str | None = None
+    ids: tuple[str, ...] | None = None
 
 
 class Conditions:
@@ -216,6 +217,7 @@ def add_common(
     customer: str = "customer_id",
 ) -> None:
     """Add what every list filters by. `moment` and `customer` are the list's own columns."""
+    where.given("t.id = any({}::text[])", wanted.ids)
     where.given("t.livemode = {}", wanted.livemode)
     where.given(f"t.{moment} >= {{}}", wanted.since)
     where.given(f"t.{moment} < {{}}", wanted.until)

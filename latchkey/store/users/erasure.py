@@ -15,6 +15,9 @@ from latchkey.store.feed.facts import Fact, write_facts
 from latchkey.store.pool import Connection
 from latchkey.store.products import abandoned_checkouts
 
+ERASED_DOMAIN = "erased.invalid"
+"""Of the addresses that erased people have."""
+
 # $1 the user, $2 the keys of their addresses, $3 their customers', subscriptions' and orders' ids,
 # $4 what texts may hold of their addresses, in lower case; $5 the digests of their addresses
 STEPS = (
@@ -63,8 +66,8 @@ STEPS = (
         or exists (select from unnest($4::text[]) a where position(a in lower(body)) > 0)
         or exists (select from unnest($3::text[]) i where position('"' || i || '"' in body) > 0)
     """,
-    """
-    update users set email = 'erased-' || id || '@erased.invalid', name = null,
+    f"""
+    update users set email = 'erased-' || id || '@{ERASED_DOMAIN}', name = null,
            password_hash = null, locale = null, erased_at = now()
      where id = $1
     """,
@@ -179,8 +182,8 @@ async def erase_unused(
         "update grants set reason = null where user_id = any($1)",
         "update member_import_lines l set cells = '{}', email = null, email_key = null"
         " from users u where u.id = any($1) and l.email_key = u.email_key",
-        """
-        update users set email = 'erased-' || id || '@erased.invalid', name = null, locale = null,
+        f"""
+        update users set email = 'erased-' || id || '@{ERASED_DOMAIN}', name = null, locale = null,
                erased_at = now()
          where id = any($1)
         """,

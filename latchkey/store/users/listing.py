@@ -53,7 +53,8 @@ class ListedUser:
 class UserFilter:
     """`search` is part of the address or name, or a whole Stripe id; `seen` is one of `SEEN`
     (never, within a month, longer ago); `product` is the id of a product they have a live grant
-    for; `group` is one that the dashboard counts; `label` is one that they have."""
+    for; `group` is one that the dashboard counts; `label` is one that they have; `ids` are those
+    of the users."""
 
     search: str | None = None
     product: str | None = None
@@ -61,6 +62,7 @@ class UserFilter:
     seen: str | None = None
     group: StandingGroup | None = None
     label: str | None = None
+    ids: tuple[int, ...] | None = None
 
 
 async def listed(
@@ -136,6 +138,7 @@ def _conditions(wanted: UserFilter, given: list[object], bought: list[int]) -> s
             given.append(value)
             texts.append(text.format(f"${len(given)}"))
 
+    add(wanted.ids, "u.id = any({}::bigint[])")
     add(wanted.role, "u.role = {}")
     add(wanted.product, _MEMBER)
     add(wanted.label, "u.id in (select user_id from user_labels where label = {})")

@@ -1,11 +1,11 @@
 """What the lists of subscriptions, purchases and customers share: filters, pages by key, CSV."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey.languages import A_
@@ -14,8 +14,9 @@ from latchkey.store.pool import Connection
 from latchkey.store.products import listing as product_listing
 from latchkey.store.purchases import billing_lists
 from latchkey.store.purchases.billing_lists import BillingFilter, BillingList, ListOrder, Row
+from web.pages.admin.chosen_rows import chosen, csv_file, emails_page
 from web.pages.errors import NotFoundError
-from web.pages.guard import admin_page
+from web.pages.guard import admin_page, support_page
 from web.pages.lists import Query
 from web.pages.render import page
 from web.pages.spreadsheet import cells
@@ -60,7 +61,8 @@ def each_alone(labels: Mapping[str, str]) -> dict[str, ListedState]:
 class AdminList(Generic[Row]):
     """One list at `/admin/<name>`, and its CSV. `states` are the choices by their value in the
     query string, and `orders` those of the order; `cells` are a row's, for `columns`. `more_values`
-    reads what else the page shows about the filtered list."""
+    reads what else the page shows about the filtered list. With `address`, which is a row's, rows
+    can be ticked."""
 
     name: str
     source: BillingList[Row]
@@ -69,14 +71,26 @@ class AdminList(Generic[Row]):
     cells: Callable[[Row], list[object]]
     more_values: Callable[[Connection, BillingFilter], Awaitable[dict[str, Any]]] | None = None
     orders: Mapping[str, SortChoice] = field(default_factory=dict)
+    address: Callable[[Row], str | None] | None = None
 
     def routes(self) -> list[Route]:
-        return [
+        csv = f"/admin/{self.name}.csv"
+        always = [
             Route(f"/admin/{self.name}", admin_page(self.index)),
-            Route(f"/admin/{self.name}.csv", admin_page(self.export)),
+            Route(csv, admin_page(self.export)),
+        ]
+        if self.address is None:
+            return always
+        return [
+            *always,
+            Route(csv, support_page(self.export_chosen), methods=["POST"]),
+            Route(f"/admin/{self.name}/emails", support_page(self.emails), methods=["POST"]),
         ]
 
     async def index(self, request: Request) -> Response:
+        return await self._page(request)
+
+    async def _page(self, request: Request, unchosen: str | None = None) -> Response:
         query, wanted, problem = self.wanted(request)
         order = self.order(query)
         of_amount = order is not None and order.column == "amount"
@@ -97,12 +111,14 @@ class AdminList(Generic[Row]):
         return page(
             request,
             f"admin/{self.name.replace('-', '_')}.html",
-            422 if problem else 200,
+            422 if problem or unchosen else 200,
+            errors={"chosen": unchosen} if unchosen else {},
             rows=rows[:PAGE],
             total=total if after is None else None,
             beyond="+" if most is not None and total is not None and total >= most else "",
             more=query.address(after=place) if place else None,
             csv_address=query.address().replace(f"/{self.name}", f"/{self.name}.csv", 1),
+            emails_address=query.address().replace(f"/{self.name}", f"/{self.name}/emails", 1),
             query=query,
             states=self.states,
             orders={value: choice.text for value, choice in self.orders.items()},
@@ -118,11 +134,33 @@ class AdminList(Generic[Row]):
         query, wanted, problem = self.wanted(request)
         if problem:
             raise NotFoundError(problem)
-        return StreamingResponse(
-            self.csv(site_of(request), wanted, self.order(query)),
-            media_type="text/csv; charset=utf-8",
-            headers={"Content-Disposition": f'attachment; filename="{self.name}.csv"'},
-        )
+        return csv_file(self.csv(site_of(request), wanted, self.order(query)), self.name)
+
+    async def export_chosen(self, request: Request) -> Response:
+        """The rows that were ticked as CSV, or all that the filters find."""
+        rows = await chosen(request)
+        query, wanted, problem = self.wanted(request)
+        if problem or rows.problem:
+            return await self._page(request, rows.problem)
+        wanted = wanted if rows.everybody else BillingFilter(ids=tuple(rows.ids))
+        return csv_file(self.csv(site_of(request), wanted, self.order(query)), self.name, rows)
+
+    async def emails(self, request: Request) -> Response:
+        """The addresses of the rows that were ticked, or of all that the filters find."""
+        rows = await chosen(request)
+        query, wanted, problem = self.wanted(request)
+        if problem or rows.problem:
+            return await self._page(request, rows.problem)
+        wanted = wanted if rows.everybody else BillingFilter(ids=tuple(rows.ids))
+        found = self._addresses(site_of(request), wanted, self.order(query))
+        return await emails_page(request, found, self.name, rows, back=query.address())
+
+    async def _addresses(
+        self, site: Site, wanted: BillingFilter, order: ListOrder | None
+    ) -> AsyncIterator[Iterable[str | None]]:
+        assert self.address is not None, "a list whose rows can be ticked"
+        async for rows in self.source.everything(site.pool, wanted, order=order):
+            yield [self.address(row) for row in rows]
 
     async def csv(
         self, site: Site, wanted: BillingFilter, order: ListOrder | None = None
@@ -140,7 +178,8 @@ class AdminList(Generic[Row]):
     def wanted(self, request: Request) -> tuple[Query, BillingFilter, str | None]:
         """The filters of a request as they are shown and as they are applied, and what is wrong
         with them."""
-        query = Query(request, ("q", "state", "product", "price", "mode", "from", "to", "sort"))
+        names = ("q", "state", "product", "price", "mode", "from", "to", "sort")
+        query = Query(request, names, path=f"/admin/{self.name}")
         problem = None
         try:
             since, until = days_between(query["from"], query["to"])

@@ -30,7 +30,15 @@ def _recurring(part: RecurringAmount) -> str:
 
 _STATES = each_alone(CUSTOMER_STATES)
 _ORDERS = by_moment("added_at")
-LIST = AdminList("customers", CUSTOMERS, _STATES, _COLUMNS, _cells, orders=_ORDERS)
+LIST = AdminList(
+    "customers",
+    CUSTOMERS,
+    _STATES,
+    _COLUMNS,
+    _cells,
+    orders=_ORDERS,
+    address=lambda row: row.email or row.user_email,
+)
 
 
 def routes() -> list[Route]:

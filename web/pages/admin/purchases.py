@@ -45,7 +45,15 @@ _ORDERS = by_moment("created_at") | {
     "highest": SortChoice(A_("Highest amount first"), ListOrder("amount")),
     "lowest": SortChoice(A_("Lowest amount first"), ListOrder("amount", ascending=True)),
 }
-LIST = AdminList("purchases", PURCHASES, STATES, _COLUMNS, _cells, orders=_ORDERS)
+LIST = AdminList(
+    "purchases",
+    PURCHASES,
+    STATES,
+    _COLUMNS,
+    _cells,
+    orders=_ORDERS,
+    address=lambda row: row.email or row.customer_email,
+)
 
 
 def routes() -> list[Route]:

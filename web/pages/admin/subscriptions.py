@@ -48,7 +48,15 @@ def _cells(row: ListedSubscription) -> list[object]:
 
 
 _ORDERS = by_moment("created_at")
-LIST = AdminList("subscriptions", SUBSCRIPTIONS, STATES, _COLUMNS, _cells, orders=_ORDERS)
+LIST = AdminList(
+    "subscriptions",
+    SUBSCRIPTIONS,
+    STATES,
+    _COLUMNS,
+    _cells,
+    orders=_ORDERS,
+    address=lambda row: row.email or row.customer_email,
+)
 
 
 SHOWN = 100

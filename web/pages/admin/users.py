@@ -1,10 +1,10 @@
 """The list of users: search, filters, order, labels for many at once, CSV export."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
 
 from latchkey.languages import A_, _
@@ -17,7 +17,8 @@ from latchkey.store.users import listing as user_listing
 from latchkey.store.users.listing import UserFilter
 from latchkey.store.users.users import ADMIN_ROLES
 from web.inputs import UserLabel
-from web.pages.guard import admin_page, form, redirect, text
+from web.pages.admin.chosen_rows import ChosenRows, chosen, csv_file, emails_page
+from web.pages.guard import admin_page, form, redirect, support_page, text
 from web.pages.lists import Query, number
 from web.pages.render import page
 from web.pages.spreadsheet import cells
@@ -48,6 +49,8 @@ def routes() -> list[Route]:
     return [
         Route(HERE, index),
         Route("/admin/users.csv", export),
+        Route("/admin/users.csv", export_chosen, methods=["POST"]),
+        Route("/admin/users/emails", emails, methods=["POST"]),
         Route("/admin/users/labels", label, methods=["POST"]),
     ]
 
@@ -57,7 +60,7 @@ async def index(request: Request) -> Response:
     return await _page(request)
 
 
-async def _page(request: Request, problem: str | None = None) -> Response:
+async def _page(request: Request, errors: dict[str, str] | None = None) -> Response:
     query, wanted = _wanted(request)
     async with site_of(request).pool.acquire() as connection:
         rows = await user_listing.listed(
@@ -72,8 +75,8 @@ async def _page(request: Request, problem: str | None = None) -> Response:
     return page(
         request,
         "admin/users.html",
-        422 if problem else 200,
-        errors={"label": problem} if problem else {},
+        422 if errors else 200,
+        errors=errors or {},
         rows=rows[:PAGE],
         query=query,
         products=names,
@@ -82,6 +85,7 @@ async def _page(request: Request, problem: str | None = None) -> Response:
         orders=ORDERS,
         labels=known,
         label_address=query.address().replace(HERE, f"{HERE}/labels", 1),
+        emails_address=query.address().replace(HERE, f"{HERE}/emails", 1),
         csv_address=query.address().replace("/users", "/users.csv", 1),
         more=query.address(after=rows[PAGE - 1].id) if len(rows) > PAGE else None,
     )
@@ -91,11 +95,40 @@ async def _page(request: Request, problem: str | None = None) -> Response:
 async def export(request: Request) -> Response:
     """The filtered list as CSV, of any length."""
     query, wanted = _wanted(request)
-    return StreamingResponse(
-        _csv(site_of(request), wanted, _order(query)),
-        media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": 'attachment; filename="users.csv"'},
-    )
+    return csv_file(_csv(site_of(request), wanted, _order(query)), "users")
+
+
+@support_page
+async def export_chosen(request: Request) -> Response:
+    """Those who were ticked as CSV, or everybody whom the filters find."""
+    rows = await chosen(request)
+    if rows.problem:
+        return await _page(request, {"chosen": rows.problem})
+    query, wanted = _wanted(request)
+    return csv_file(_csv(site_of(request), _of(rows, wanted), _order(query)), "users", rows)
+
+
+@support_page
+async def emails(request: Request) -> Response:
+    """The addresses of those who were ticked, or of everybody whom the filters find."""
+    rows = await chosen(request)
+    if rows.problem:
+        return await _page(request, {"chosen": rows.problem})
+    query, wanted = _wanted(request)
+    found = _addresses(site_of(request), _of(rows, wanted), _order(query))
+    return await emails_page(request, found, "users", rows, back=query.address())
+
+
+def _of(rows: ChosenRows, wanted: UserFilter) -> UserFilter:
+    """The filter that finds the users whom a form is about."""
+    return wanted if rows.everybody else UserFilter(ids=rows.numbers)
+
+
+async def _addresses(
+    site: Site, wanted: UserFilter, order: str
+) -> AsyncIterator[Iterable[str | None]]:
+    async for rows in user_listing.everybody(site.pool, wanted, order=order):
+        yield [row.email for row in rows]
 
 
 async def _csv(site: Site, wanted: UserFilter, order: str = "") -> AsyncIterator[str]:
@@ -120,21 +153,19 @@ async def _csv(site: Site, wanted: UserFilter, order: str = "") -> AsyncIterator
 @admin_page
 async def label(request: Request) -> Response:
     """Give a label to those who were chosen, or to everybody whom the filters find; or take it."""
-    fields = await form(request)
+    fields, rows = await form(request), await chosen(request)
     query, wanted = _wanted(request)
     typed, problem = read_label(text(fields, "label"))
-    chosen = [found for given in fields.getlist("user") if (found := number(str(given)))]
-    everybody, adds = text(fields, "all") == "yes", text(fields, "change") != "remove"
-    if problem is None and not (everybody or chosen):
-        problem = _("Choose at least one person, or everyone on the list.")
-    if problem:
-        return await _page(request, problem)
+    adds = text(fields, "change") != "remove"
+    if problem or rows.problem:
+        beside = {"label": problem, "chosen": rows.problem}
+        return await _page(request, {name: said for name, said in beside.items() if said})
     async with site_of(request).pool.acquire() as connection, connection.transaction():
-        if everybody:
+        if rows.everybody:
             change = labels.add_to_all if adds else labels.remove_from_all
             count = await change(connection, typed, wanted)
         else:
-            count = await (labels.add if adds else labels.remove)(connection, typed, chosen)
+            count = await (labels.add if adds else labels.remove)(connection, typed, rows.numbers)
         audit_draft.note(after={"label": typed, "added": adds, "users": count})
     back = query.address()
     return redirect(f"{back}{'&' if '?' in back else '?'}done=labelled")
