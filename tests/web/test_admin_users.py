@@ -14,6 +14,7 @@ from latchkey.store.users import erasure
 from tests.harness import ADMIN, PATIENCE, Latchkey
 from tests.web.pages import Visitor, user, visit
 from web.pages.admin import bulk_grants
+from web.pages.admin import users as users_page
 
 pytestmark = pytest.mark.anyio
 
@@ -375,3 +376,27 @@ async def test_ticked_people_are_exported_and_their_emails_copied(
         )
         ticked_users = {"list": "users", "rows": 4}
         assert [line["after"] for line in lines] == [ticked_users, {"list": "users"}] * 2
+
+
+async def test_each_order_goes_on_from_page_to_page(
+    shared: Latchkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(users_page, "PAGE", 2)
+    ids = [await user(shared, f"paged{n}@page.example") for n in range(5)]
+    seen = "update users set last_seen_at = now() - id * interval '1 day' where id = any($1)"
+    await shared.pool.execute(seen, ids[1:4])
+    async with visit(shared) as admin:
+        await admin.sign_in()
+        for sort in users_page.ORDERS:
+            path: str | None = f"/admin/users?q=paged&sort={sort}"
+            found: list[int] = []
+            while path:
+                page = (await admin.get(path)).text
+                found += [int(row) for row in re.findall(r'name="chosen" value="(\d+)"', page)]
+                more = re.search(r'rel="next" href="([^"]+)">More users', page)
+                path = unescape(more[1]) if more else None
+                assert path is None or "%40" not in path, "addresses aren't in addresses"
+            assert len(found) == len(set(found)), sort
+            assert set(found) == set(ids), sort
+        for odd in ("1.2", "x", "9" * 30, f"{10**17}.1"):
+            await admin.get(f"/admin/users?sort=seen&after={odd}")

@@ -1,8 +1,9 @@
 """The admin's user list: search, filters and export."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from latchkey.store.access.standings import StandingGroup, users_in
 from latchkey.store.feed import text_search
@@ -34,9 +35,18 @@ u.id in (select g.user_id from live_grants g where g.product_id = {})
 
 
 @dataclass(frozen=True)
+class UserPlace:
+    """A user's place in an order: by what it sorts, and the id. What changes about the user later
+    doesn't change it."""
+
+    key: int | str | datetime
+    id: int
+
+
+@dataclass(frozen=True)
 class ListedUser:
     """`products` are the names of products they have a live grant for, `labels` what the team calls
-    them."""
+    them. `place` is the one in the order in which they were read."""
 
     id: int
     email: str
@@ -47,6 +57,7 @@ class ListedUser:
     erased_at: datetime | None
     products: list[str]
     labels: list[str]
+    place: UserPlace = field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -69,27 +80,23 @@ async def listed(
     connection: Connection,
     wanted: UserFilter,
     *,
-    after: int | None = None,
+    after: UserPlace | None = None,
     limit: int,
     order: str = "",
 ) -> list[ListedUser]:
-    """Users in one of the `ORDERS`, starting after the one with the id `after`."""
+    """Users in one of the `ORDERS`, starting after a place in it."""
     given: list[object] = [limit]
-    by, way = ORDERS[order]
-    key = _SEEN_AT.format("u") if by == "seen" else f"u.{by}"
-    place = await _place(connection, by, after) if after else None
-    if after and place is None:
-        return []
+    key, way = _sorted_by(order)
     bought = await billing_lists.users_of(connection, wanted.search) if wanted.search else []
     rows = await text_search.fetch_planned(
         connection,
         f"""
         with page as (
             select u.*, row_number() over () as nth
-              from (select u.* from users u
-                     where {_conditions(wanted, given, bought)} and {_after(place, key, way, given)}
+              from (select u.*, {key} as key from users u
+                     where {_conditions(wanted, given, bought)} and {_after(after, key, way, given)}
                      order by {key} {way}, u.id {way} limit $1) u)
-        select p.id, p.email, p.name, p.role, p.created_at, p.last_seen_at, p.erased_at,
+        select p.id, p.key, p.email, p.name, p.role, p.created_at, p.last_seen_at, p.erased_at,
                array(select distinct o.name from live_grants g
                         join products o on o.id = g.product_id
                       where g.user_id = p.id
@@ -100,7 +107,11 @@ async def listed(
         """,
         *given,
     )
-    return [ListedUser(**dict(row)) for row in rows]
+    return [_listed(dict(row)) for row in rows]
+
+
+def _listed(fields: dict[str, Any]) -> ListedUser:
+    return ListedUser(place=UserPlace(fields.pop("key"), fields["id"]), **fields)
 
 
 async def ids(connection: Connection, wanted: UserFilter) -> tuple[str, list[object]]:
@@ -110,18 +121,24 @@ async def ids(connection: Connection, wanted: UserFilter) -> tuple[str, list[obj
     return f"select u.id from users u where {_conditions(wanted, given, bought)}", given
 
 
-async def _place(connection: Connection, by: str, user_id: int) -> tuple[object, int] | None:
-    """A user's place in an order: its key and the id. None if there is no such user."""
-    key = _SEEN_AT.format("u") if by == "seen" else f"u.{by}"
+async def find_place(connection: Connection, user_id: int, order: str) -> UserPlace | None:
+    """A user's place in an order at this moment. None if there is no such user."""
+    key, _ = _sorted_by(order)
     row = await connection.fetchrow(f"select {key} as key from users u where u.id = $1", user_id)
-    return (row["key"], user_id) if row else None
+    return UserPlace(row["key"], user_id) if row else None
 
 
-def _after(place: tuple[object, int] | None, key: str, way: str, given: list[object]) -> str:
+def _sorted_by(order: str) -> tuple[str, str]:
+    """By what of the users `u` an order sorts, and its direction."""
+    by, way = ORDERS[order]
+    return _SEEN_AT.format("u") if by == "seen" else f"u.{by}", way
+
+
+def _after(place: UserPlace | None, key: str, way: str, given: list[object]) -> str:
     """The condition for what follows a place; its values are added to `given`."""
     if place is None:
         return "true"
-    given.extend(place)
+    given += [place.key, place.id]
     beyond = ">" if way == "asc" else "<"
     return f"({key}, u.id) {beyond} (${len(given) - 1}, ${len(given)})"
 
@@ -163,4 +180,4 @@ async def everybody(
         if not rows:
             return
         yield rows
-        after = rows[-1].id
+        after = rows[-1].place

@@ -1,6 +1,7 @@
 """The list of users: search, filters, order, labels for many at once, CSV export."""
 
 from collections.abc import AsyncIterator, Iterable
+from datetime import datetime
 
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
@@ -11,11 +12,14 @@ from latchkey.languages import A_, _
 from latchkey.rules.labels import LONGEST, SEPARATOR
 from latchkey.store import audit_draft
 from latchkey.store.access.standings import StandingGroup
+from latchkey.store.pool import Connection
 from latchkey.store.products import listing as product_listing
+from latchkey.store.purchases.billing_lists import ListPlace
 from latchkey.store.users import labels
 from latchkey.store.users import listing as user_listing
-from latchkey.store.users.listing import UserFilter
+from latchkey.store.users.listing import UserFilter, UserPlace
 from latchkey.store.users.users import ADMIN_ROLES
+from web import places
 from web.inputs import UserLabel
 from web.pages.admin.chosen_rows import ChosenRows, chosen, csv_file, emails_page
 from web.pages.guard import admin_page, form, redirect, support_page, text
@@ -62,13 +66,11 @@ async def index(request: Request) -> Response:
 
 async def _page(request: Request, errors: dict[str, str] | None = None) -> Response:
     query, wanted = _wanted(request)
+    order = _order(query)
     async with site_of(request).pool.acquire() as connection:
+        after = await _place(connection, order, request.query_params.get("after"))
         rows = await user_listing.listed(
-            connection,
-            wanted,
-            after=number(request.query_params.get("after")),
-            limit=PAGE + 1,
-            order=_order(query),
+            connection, wanted, after=after, limit=PAGE + 1, order=order
         )
         names = await product_listing.names(connection)
         known = await labels.names(connection)
@@ -87,8 +89,25 @@ async def _page(request: Request, errors: dict[str, str] | None = None) -> Respo
         label_address=query.address().replace(HERE, f"{HERE}/labels", 1),
         emails_address=query.address().replace(HERE, f"{HERE}/emails", 1),
         csv_address=query.address().replace("/users", "/users.csv", 1),
-        more=query.address(after=rows[PAGE - 1].id) if len(rows) > PAGE else None,
+        more=query.address(after=_written(rows[PAGE - 1].place)) if len(rows) > PAGE else None,
     )
+
+
+def _written(place: UserPlace) -> str:
+    """A place as the address of the next page has it: with the moment if it is sorted by one, and
+    without an email address."""
+    if isinstance(place.key, datetime):
+        return places.written(ListPlace(place.key, str(place.id)))
+    return str(place.id)
+
+
+async def _place(connection: Connection, order: str, text: str | None) -> UserPlace | None:
+    """The place that `_written` gives as this text; None for any other text."""
+    if moment := places.place_of(text):
+        user_id = number(moment.id)
+        return UserPlace(moment.at, user_id) if user_id and "seen" in order else None
+    user_id = number(text)
+    return await user_listing.find_place(connection, user_id, order) if user_id else None
 
 
 @admin_page
