@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from latchkey.rules.vocabulary import CustomerState, MoneyState, SubscriptionPhase
+from latchkey.store.feed import text_search
 from latchkey.store.pool import Connection, Pool
 from latchkey.store.purchases import billing_lists, customer_list
 from latchkey.store.purchases.billing_lists import BillingFilter, BillingList, ListOrder, ListPlace
@@ -197,14 +198,21 @@ async def test_each_filter_of_customers(pool: Pool, monkeypatch: pytest.MonkeyPa
                 assert await ids(connection, CUSTOMERS, **wanted) == found, wanted
 
 
-async def test_a_search_that_finds_many_goes_through_the_list(
-    pool: Pool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("most", [billing_lists.MOST_FOUND, 0])
+@pytest.mark.parametrize("many", [text_search._MANY, 0])
+async def test_however_many_people_match_their_rows_are_found(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch, most: int, many: int
 ) -> None:
-    monkeypatch.setattr(billing_lists, "MOST_FOUND", 0)
+    monkeypatch.setattr(billing_lists, "MOST_FOUND", most)
+    monkeypatch.setattr(text_search, "_MANY", many)
+    oldest = ListOrder("created_at", ascending=True)
     async with pool.acquire() as connection:
         await connection.execute(SHOP)
         for search, found in (("x.example", "12345"), ("anna", "125"), ("nameless", "3")):
+            wanted = BillingFilter(search=search)
             assert await ids(connection, SUBSCRIPTIONS, search=search) == found
+            rows = await SUBSCRIPTIONS.page(connection, wanted, limit=9, order=oldest)
+            assert "".join(row.id[-1] for row in reversed(rows)) == found
         assert await ids(connection, CUSTOMERS, search="joanna") == "2"
 
 

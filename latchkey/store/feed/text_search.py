@@ -12,7 +12,7 @@ _TEXT = "{0}.email_key || ' ' || lower(coalesce({0}.name, ''))"
 _CUSTOMERS_TEXT = "coalesce({0}.email_key, '') || ' ' || lower(coalesce({0}.name, ''))"
 """With `_grams`, these must match the indexes `users_by_grams` and `customers_by_grams`."""
 
-_NEWEST, _MANY = 2000, 200
+_SAMPLE, _MANY = 2000, 200
 
 
 def text_of(search: str) -> str:
@@ -47,16 +47,20 @@ def _grams(text: str) -> str:
     return f"(grams({text}, 2) || grams({text}, 3))"
 
 
-async def finds_many(connection: Connection, search: str) -> bool:
-    """Whether at least a tenth of the newest users match the search."""
-    count: int = await connection.fetchval(
-        f"""
-        select count(*) from (select * from users order by id desc limit {_NEWEST}) u
-         where {text_matches("u", "$1")}
-        """,
-        search,
-    )
-    return count >= _MANY
+async def finds_many(connection: Connection, search: str, *, old_ones: bool = False) -> bool:
+    """Whether at least a tenth of the newest users match the search and, if asked for `old_ones`,
+    of the oldest, too."""
+    for way in ("desc", "asc") if old_ones else ("desc",):
+        count: int = await connection.fetchval(
+            f"""
+            select count(*) from (select * from users order by id {way} limit {_SAMPLE}) u
+             where {text_matches("u", "$1")}
+            """,
+            search,
+        )
+        if count < _MANY:
+            return False
+    return True
 
 
 async def fetch_planned(connection: Connection, query: str, *values: Any) -> list[asyncpg.Record]:

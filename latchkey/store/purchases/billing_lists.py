@@ -15,8 +15,9 @@ MOST_COUNTED, MOST_PICKED = 10_000, 1000
 """How far a list counts its rows, and how far those of one product or price."""
 
 MOST_FOUND = 1000
-"""A filter that matches more people than this goes through the list instead, where it soon finds
-enough."""
+"""A search that matches up to this many people looks for their rows. With more, the list is gone
+through for them; where so many match that enough are soon found, each row's people are looked at
+instead."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,12 @@ class BillingFilter:
 
 
 class Conditions:
-    """The conditions of a query with the values of its parameters, `$1` and so on."""
+    """The conditions of a query with the values of its parameters, `$1` and so on. `newest_first`
+    says whether the newest rows are what it reads first."""
 
-    def __init__(self, *values: object) -> None:
+    def __init__(self, *values: object, newest_first: bool = False) -> None:
         self.values = list(values)
+        self.newest_first = newest_first
         self._texts: list[str] = []
 
     def add(self, text: str, *values: object) -> None:
@@ -147,9 +150,10 @@ class BillingList(Generic[Row]):
         order: ListOrder | None = None,
     ) -> tuple[str, list[object]]:
         """The query for a page, with its values."""
-        where = Conditions(limit)
-        await self.add_conditions(connection, wanted, where)
         order = order or ListOrder(self.at)
+        newest_first = order.column == self.at and not order.ascending and after is None
+        where = Conditions(limit, newest_first=newest_first)
+        await self.add_conditions(connection, wanted, where)
         beyond, way = (">", "asc") if order.ascending else ("<", "desc")
         if after is not None:
             where.add(f"(t.{order.column}, t.id) {beyond} ({{}}, {{}})", after.at, after.id)
@@ -248,14 +252,27 @@ async def add_search(
     text = text_search.text_of(search)
     own = f" or t.{own_key} = {{}}" if own_key else ""
     keys = (email_key(search),) if own_key else ()
-    found = await _people(connection, text)
-    if found is None:
-        users_match = text_search.text_matches("u", "{0}")
-        customers_match = text_search.text_matches("c", "{0}", customers=True)
+    found = await _of_address(connection, text) if "@" in text else None
+    old_ones = not where.newest_first
+    if found is None and await text_search.finds_many(connection, text, old_ones=old_ones):
+        user_matches = text_search.text_matches("u", "{0}")
+        customer_matches = text_search.text_matches("c", "{0}", customers=True)
         where.add(
-            f"((select u.id from users u where u.id = t.user_id and {users_match}) is not null"
-            f" or (select c.id from customers c where c.id = t.{customer} and {customers_match})"
+            f"((select u.id from users u where u.id = t.user_id and {user_matches}) is not null"
+            f" or (select c.id from customers c where c.id = t.{customer} and {customer_matches})"
             f" is not null{own.replace('{}', '{1}')})",
+            text,
+            *keys,
+        )
+        return
+    found = found or await _people(connection, text)
+    if found is None:
+        user_matches = text_search.matches("u", "{0}", text)
+        customer_matches = text_search.matches("c", "{0}", text, customers=True)
+        where.add(
+            f"(t.user_id in (select u.id from users u where {user_matches})"
+            f" or t.{customer} in (select c.id from customers c where {customer_matches})"
+            f"{own.replace('{}', '{1}')})",
             text,
             *keys,
         )
@@ -270,12 +287,7 @@ async def add_search(
 
 
 async def _people(connection: Connection, text: str) -> tuple[Sequence[int], Sequence[str]] | None:
-    """The users and customers whose address or name has this text, None if they are many. If it is
-    somebody's whole address, only they are found."""
-    if "@" in text and (whole := await _of_address(connection, text)):
-        return whole
-    if await text_search.finds_many(connection, text):
-        return None
+    """The users and customers whose address or name has this text, None if they are many."""
     users = await text_search.fetch_planned(
         connection,
         f"""
