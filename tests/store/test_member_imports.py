@@ -119,7 +119,7 @@ async def test_lines_give_labels_as_they_are_written_already(pool: Pool) -> None
         await labels.add(connection, "VIP", [ada.id])
         found = await upload(connection, text)
         assert (await check(connection, found, {"": None})).refused == 1
-        assert await member_imports.by_label(connection, found.id) == [
+        assert await member_imports.by_label(connection, found) == [
             LabelFigures("Early", 2, new=True),
             LabelFigures("VIP", 1, new=False),
         ]
@@ -130,7 +130,7 @@ async def test_lines_give_labels_as_they_are_written_already(pool: Pool) -> None
         assert {user.email.split("@")[0]: given[user.id] for user in people} == {
             "owner": [], "cy": [], "bob": ["Early"], "ada": ["Early", "VIP"],
         }  # fmt: skip
-        shown = await member_imports.by_label(connection, found.id)
+        shown = await member_imports.by_label(connection, found)
         assert [row.new for row in shown] == [False, False]
 
 

@@ -401,7 +401,7 @@ async def _shown(connection: Connection, import_id: str) -> MemberImport:
     found = await _found(connection, import_id)
     figures = await member_imports.figures(connection, found)
     given = await member_imports.by_product(connection, found.id)
-    labels = await member_imports.by_label(connection, found.id)
+    labels = await member_imports.by_label(connection, found)
     return MemberImport.model_validate(
         vars(found)
         | {

@@ -500,15 +500,17 @@ async def by_product(connection: Connection, import_id: str) -> list[ProductFigu
     return [ProductFigures(**dict(row)) for row in rows]
 
 
-async def by_label(connection: Connection, import_id: str) -> list[LabelFigures]:
+async def by_label(connection: Connection, found: MemberImport) -> list[LabelFigures]:
     """Who is given which label, most people first."""
+    if Column.LABELS not in found.columns:
+        return []
     rows = await connection.fetch(
         """
         select min(label) as label, count(distinct coalesce(l.email_key, l.line::text)) as people
           from member_import_lines l, unnest(l.labels) as label
          where l.import_id = $1 group by lower(label) order by people desc, min(label)
         """,
-        import_id,
+        found.id,
     )
     known = set(await labels.names(connection))
     return [LabelFigures(**dict(row), new=row["label"] not in known) for row in rows]

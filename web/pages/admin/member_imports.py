@@ -109,7 +109,7 @@ async def show(request: Request) -> Response:
         names = dict(await product_listing.names(connection, limit=MOST_PRODUCTS))
         figures = await member_imports.figures(connection, found)
         given = await member_imports.by_product(connection, found.id)
-        labels = await member_imports.by_label(connection, found.id)
+        labels = await member_imports.by_label(connection, found)
         wanted = {product for product in found.plans.values() if product}
         unlinked = await member_imports.unlinked(connection, found)
         importing = await links.importing(connection, sorted(wanted))
