@@ -36,6 +36,7 @@ READ_BY_MEMBERS = (
     "latchkey/store/users/merge_requests.py",
     "latchkey/store/users/merging.py",
     "latchkey/store/users/passkeys.py",
+    "web/forward_auth/",
     "web/pages/__init__.py",
     "web/pages/errors.py",
     "web/pages/guard.py",

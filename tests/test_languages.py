@@ -184,7 +184,7 @@ def test_sentences_of_members_pages_are_marked(path: Path) -> None:
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant)
         and isinstance(node.value, str)
-        and re.match(r"[A-Z ].* .*[.?!]$", node.value)
+        and LOOKS_SPOKEN.match(node.value)
         and id(node) not in marked | docs
         and not FOR_DEVELOPERS.search(node.value)
     ]
@@ -272,8 +272,13 @@ def test_expressions_of_templates_hold_no_unmarked_text(path: Path) -> None:
     assert set(unmarked) <= NOT_TRANSLATED
 
 
-@pytest.mark.parametrize("path", ours("web/pages/admin/*.py"), ids=lambda path: path.name)
-def test_sentences_of_the_teams_pages_are_marked(path: Path) -> None:
+TEAMS_MODULES = [*ours("web/pages/admin/*.py"), *ours("web/wording/*.py"), *ours("web/periods.py")]
+LOOKS_SPOKEN = re.compile(r"[A-Z ].* .*[.?!]$|[A-Z][a-z'-]+(?: [a-z'-]+)+$")
+"""A sentence, or a label of several words."""
+
+
+@pytest.mark.parametrize("path", TEAMS_MODULES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_what_the_teams_pages_say_is_marked(path: Path) -> None:
     tree = ast.parse(path.read_text())
     marked = {
         id(text)
@@ -287,7 +292,7 @@ def test_sentences_of_the_teams_pages_are_marked(path: Path) -> None:
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant)
         and isinstance(node.value, str)
-        and re.match(r"[A-Z ].* .*[.?!]$", node.value)
+        and LOOKS_SPOKEN.match(node.value)
         and id(node) not in marked | docs
     ]
     assert unmarked == []

@@ -489,6 +489,20 @@ async def test_what_opens_no_page_is_refused_without_a_way(course: Course) -> No
     assert answer.status_code in (404, 405)
 
 
+@pytest.mark.parametrize(
+    ("asked", "language", "said"),
+    [("de-AT, en;q=0.5", "de", "Bitte melde dich an"), ("ar", "ar", "يُرجى تسجيل الدخول")],
+)
+async def test_refusals_are_in_the_language_of_the_browser(
+    course: Course, asked: str, language: str, said: str
+) -> None:
+    headers = {"Sec-Fetch-Mode": "cors", "Accept-Language": asked}
+    refused = (await course.there.asks(401, headers=headers)).text
+    direction = "rtl" if language == "ar" else "ltr"
+    assert f'<html lang="{language}" dir="{direction}">' in refused
+    assert f"<h1>{said}</h1>" in refused
+
+
 async def test_nobody_is_let_in_while_the_database_is_away(
     course: Course, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from latchkey import signin_links
+from latchkey.languages import N_
 from latchkey.rules.forward_auth import safe_target
 from latchkey.signin_links import SitePass
 from latchkey.store.forward_auth import entries, sites
@@ -55,12 +56,12 @@ def _at_protected_site(handle: Handle) -> Handle:
                 raise proxied.copy_of_a_site()
             response = await handle(request)
         except RefusedError as refused:
-            response = refused.response()
+            response = refused.response(request)
         except DATABASE_AWAY as error:
-            response = proxied.database_away(error)
+            response = proxied.database_away(request, error)
         except Exception:
             log.exception("page at a protected site failed")
-            response = message(500, "Something went wrong", "This is our fault, not yours.")
+            response = proxied.failed(request)
         response.headers["Referrer-Policy"] = "no-referrer"
         return response
 
@@ -85,9 +86,11 @@ async def enter(request: Request) -> Response:
         if not await signin.try_once(connection, who, most=ENTRIES_BY_NETWORK, seconds=3600):
             raise RefusedError(
                 429,
-                "Please wait a while",
-                "Too many people began to sign in to this site from your network within the last"
-                " hour. Try again later.",
+                N_("Please wait a while"),
+                N_(
+                    "Too many people began to sign in to this site from your network within the"
+                    " last hour. Try again later."
+                ),
             )
         entry_id = await entries.begin(
             connection,
@@ -116,11 +119,14 @@ async def take_ticket(request: Request) -> Response:
         )
     if admitted is None:
         return message(
+            request,
             403,
-            "This sign-in is over",
-            "It took more than a minute, was used before, or began in another browser. If this"
-            " happens again, allow cookies for this site.",
-            link=("/", "Start again"),
+            N_("This sign-in is over"),
+            N_(
+                "It took more than a minute, was used before, or began in another browser. If this"
+                " happens again, allow cookies for this site."
+            ),
+            link=("/", N_("Start again")),
         )
     response = RedirectResponse(origin + admitted.target, 303)
     if admitted.session_id is not None:
@@ -134,4 +140,10 @@ async def take_ticket(request: Request) -> Response:
 
 @_at_protected_site
 async def nothing(request: Request) -> Response:
-    return message(404, "Not found", "There's no page at this address.", link=("/", "Go back"))
+    return message(
+        request,
+        404,
+        N_("Not found"),
+        N_("There's no page at this address."),
+        link=("/", N_("Go back")),
+    )

@@ -7,7 +7,11 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from latchkey import languages
+from latchkey.languages import N_, _
 from latchkey.rules.forward_auth import OriginalRequest, UnclearRequestError, original_request
+from web.language import asked_for
+from web.site import site_of
 from web.visitors import from_trusted_proxy
 
 PASS_COOKIE = "latchkey_pass"
@@ -29,8 +33,8 @@ class RefusedError(Exception):
         super().__init__(text)
         self.status, self.heading, self.text = status, heading, text
 
-    def response(self) -> Response:
-        return message(self.status, self.heading, self.text)
+    def response(self, request: Request) -> Response:
+        return message(request, self.status, self.heading, self.text)
 
 
 def original(request: Request) -> OriginalRequest:
@@ -73,7 +77,7 @@ def unknown_product(origin: str) -> RefusedError:
     """The web server asks for a product that doesn't open this site."""
     return RefusedError(
         403,
-        "Not available",
+        N_("Not available"),
         f"The product that the web server asks for isn't one of those that open {origin}. If you"
         " run it, compare the web server's configuration with Protected sites in the admin pages.",
     )
@@ -81,32 +85,47 @@ def unknown_product(origin: str) -> RefusedError:
 
 def copy_of_a_site() -> RefusedError:
     return RefusedError(
-        503, "Not available", "This is a copy of a site. It lets nobody in on other sites."
+        503, N_("Not available"), N_("This is a copy of a site. It lets nobody in on other sites.")
     )
 
 
-def database_away(error: BaseException) -> Response:
+def database_away(request: Request, error: BaseException) -> Response:
     """Nobody is let in while nobody can be looked up."""
     log.error("database unavailable", error=type(error).__name__)
     response = message(
+        request,
         503,
-        "Back in a moment",
-        "We can't check right now whether you may open this page. Please try again shortly.",
+        N_("Back in a moment"),
+        N_("We can't check right now whether you may open this page. Please try again shortly."),
     )
     response.headers["Retry-After"] = "5"
     return response
 
 
+def failed(request: Request) -> Response:
+    """An error of ours, which the caller has logged."""
+    return message(request, 500, N_("Something went wrong"), N_("This is our fault, not yours."))
+
+
 def message(
-    status: int, heading: str, text: str, *, link: tuple[str, str] | None = None
+    request: Request,
+    status: int,
+    heading: str,
+    text: str,
+    *,
+    link: tuple[str, str] | None = None,
 ) -> Response:
-    """A page that needs no other file, since it is shown at the protected site's address. `link` is
-    an address and what it says."""
-    title = escape(heading, quote=False)
-    more = f'<p><a href="{escape(link[0])}">{escape(link[1])}</a></p>' if link else ""
+    """A page that needs no other file, since it is shown at the protected site's address, in the
+    language that the browser asks for. `link` is an address and what it says."""
+    usual = languages.named(site_of(request).look.language)
+    language = asked_for(request) or usual or languages.ENGLISH
+    with languages.using(language):
+        title, body = (escape(_(part), quote=False) for part in (heading, text))
+        more = f'<p><a href="{escape(link[0])}">{escape(_(link[1]))}</a></p>' if link else ""
+    direction = "rtl" if language.right_to_left else "ltr"
     return HTMLResponse(
-        f'<!doctype html>\n<html lang="en"><meta charset="utf-8">'
+        f'<!doctype html>\n<html lang="{language.code}" dir="{direction}"><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width"><title>{title}</title>'
-        f"<h1>{title}</h1><p>{escape(text, quote=False)}</p>{more}</html>\n",
+        f"<h1>{title}</h1><p>{body}</p>{more}</html>\n",
         status,
     )

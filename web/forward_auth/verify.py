@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from latchkey import signin_links
+from latchkey.languages import N_
 from latchkey.rules.forward_auth import OriginalRequest
 from latchkey.store.forward_auth.standings import SiteStanding, StandingQuestion
 from latchkey.store.pool import DATABASE_AWAY
@@ -35,12 +36,12 @@ async def _respond(request: Request) -> Response:
     try:
         return await _answer(request)
     except RefusedError as refused:
-        return refused.response()
+        return refused.response(request)
     except DATABASE_AWAY as error:
-        return proxied.database_away(error)
+        return proxied.database_away(request, error)
     except Exception:
         log.exception("verify failed")
-        return message(500, "Something went wrong", "This is our fault, not yours.")
+        return proxied.failed(request)
 
 
 async def _answer(request: Request) -> Response:
@@ -61,7 +62,7 @@ async def _answer(request: Request) -> Response:
     signed_in = found is not None and found.site_id == standing.site_id and _whole(site, standing)
     if signed_in and any(chosen):
         return _let_in(standing)
-    return _led(asked, product, signed_in=signed_in)
+    return _led(request, asked, product, signed_in=signed_in)
 
 
 def _whole(site: Site, standing: SiteStanding) -> bool:
@@ -84,11 +85,13 @@ def _let_in(standing: SiteStanding) -> Response:
     return response
 
 
-def _led(asked: OriginalRequest, product: str | None, *, signed_in: bool) -> Response:
+def _led(
+    request: Request, asked: OriginalRequest, product: str | None, *, signed_in: bool
+) -> Response:
     """Lead a browser that opens a page to the way in, and refuse anything else. A server that can't
     pass a redirect on gets its address with a 401."""
     if not asked.page:
-        return _refused(signed_in=signed_in)
+        return _refused(request, signed_in=signed_in)
     wish = {"product": product, "to": asked.target}
     query = urlencode({name: value for name, value in wish.items() if value is not None})
     response = Response(status_code=302 if asked.redirects else 401)
@@ -96,7 +99,12 @@ def _led(asked: OriginalRequest, product: str | None, *, signed_in: bool) -> Res
     return response
 
 
-def _refused(*, signed_in: bool) -> Response:
+def _refused(request: Request, *, signed_in: bool) -> Response:
     if signed_in:
-        return message(403, "No access", "You don't have access to this page.")
-    return message(401, "Please sign in", "You aren't signed in. Open the page again to sign in.")
+        return message(request, 403, N_("No access"), N_("You don't have access to this page."))
+    return message(
+        request,
+        401,
+        N_("Please sign in"),
+        N_("You aren't signed in. Open the page again to sign in."),
+    )

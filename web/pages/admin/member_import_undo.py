@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from latchkey.languages import _
+from latchkey.languages import A_, _
 from latchkey.rules.labels import SEPARATOR
 from latchkey.rules.undoing import AccountOutcome, UndoOutcome
 from latchkey.store.pool import Pool
@@ -111,7 +111,7 @@ async def _undone_csv(pool: Pool, found: MemberImport, names: dict[str, str]) ->
                     row.email or "",
                     names.get(row.product_id, row.product_id) if row.product_id else "",
                     row.until.isoformat() if row.until else "",
-                    *(wording.UNDO[UndoOutcome(row.undo)] if row.undo else ("Gave none", "")),
+                    *(wording.UNDO[UndoOutcome(row.undo)] if row.undo else (A_("Gave none"), "")),
                     *_account(row.account),
                     SEPARATOR.join(row.undone_labels),
                 ]
