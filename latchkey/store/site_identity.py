@@ -9,11 +9,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from secrets import token_hex
 
+import structlog
+
 from latchkey.store import audit_draft
 from latchkey.store.pool import Connection
 from latchkey.urls import is_local
 
 KEY = "identity"
+UNKNOWN_SERVER = "unknown"
+"""What `this_database()` calls a server that doesn't say which one it is."""
+
+log = structlog.get_logger("site")
 
 
 class SiteRole(StrEnum):
@@ -75,7 +81,7 @@ async def read(connection: Connection, address: str) -> SiteIdentity:
         return SiteIdentity()
     kept, home = row["value"], row["value"]["home"]
     same_place = home == address or (is_local(home) and is_local(address))
-    same_database = kept.get("database") in (None, row["database"])
+    same_database = not _differ(kept.get("database"), row["database"])
     return SiteIdentity(
         home,
         role=SiteRole(kept["role"]) if same_place and same_database else SiteRole.COPY,
@@ -107,9 +113,24 @@ async def settle(connection: Connection, address: str) -> SiteIdentity:
         await choose(connection, address, SiteRole.ORIGINAL)
     elif kept.get("database") is None:
         await _note(connection, database=database, instance=token_hex(8))
-    elif kept["database"] != database:
+    elif _differ(kept["database"], database):
+        log.error(
+            "this is another database than the site's: it is a copy from now on",
+            noted=kept["database"],
+            database=database,
+        )
         await become_copy(connection)
     return await read(connection, address)
+
+
+def _differ(noted: str | None, database: str | None) -> bool:
+    """Whether two answers of `this_database()`, `<server>/<number>`, name different databases. What
+    one of them doesn't say makes no difference."""
+    if noted is None or database is None:
+        return False
+    (server, number), (other_server, other_number) = noted.split("/"), database.split("/")
+    known = UNKNOWN_SERVER not in (server, other_server)
+    return number != other_number or (known and server != other_server)
 
 
 async def become_copy(connection: Connection, **why: str | bool) -> None:

@@ -263,7 +263,8 @@ class Company:
             " where state in ('waiting', 'relayed') limit 10"
         )
         left = await self.outside.fetch(_UNSETTLED)
-        return "\n".join(str(dict(row)) for row in [*left, *rows])
+        site = await self.outside.fetch("select value from site_settings where key = 'identity'")
+        return "\n".join(str(dict(row)) for row in [*left, *site, *rows])
 
     async def compare(self) -> None:
         """Compare every life with its model, and the whole site with itself."""

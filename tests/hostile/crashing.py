@@ -80,7 +80,7 @@ class Crashing:
     def text(self) -> str:
         """The end of every process's log."""
         return "\n".join(
-            f"== {path.stem}\n" + "\n".join(path.read_text(errors="replace").splitlines()[-15:])
+            f"== {path.stem}\n" + "\n".join(path.read_text(errors="replace").splitlines()[-40:])
             for path in sorted(self.folder.glob("*.log"))
         )
 

@@ -214,6 +214,33 @@ async def test_a_database_that_was_dumped_and_restored_elsewhere_is_a_copy(
     assert (adopted.role, adopted.instance) == (SiteRole.ORIGINAL, copied.instance)
 
 
+@pytest.mark.parametrize("answer", [None, "unknown/{number}"])
+async def test_a_server_that_doesnt_say_which_one_it_is_makes_no_copy(
+    dsn: str, pool: Pool, answer: str | None
+) -> None:
+    settings = Settings.model_validate({"DATABASE_URL": dsn, "LATCHKEY_PUBLIC_URL": HOME})
+    original = await adoption.claim(pool, settings)
+    said = await pool.fetchval("select this_database()")
+    silent = answer and answer.format(number=said.partition("/")[2])
+    await pool.execute("alter function this_database rename to asked_database")
+    await pool.execute(
+        f"""
+        create function this_database() returns text language sql stable
+        as $$ select {f"'{silent}'" if silent else "null"} $$
+        """
+    )
+    assert await adoption.claim(pool, settings) == original
+    await pool.execute("drop function this_database")
+    await pool.execute("alter function asked_database rename to this_database")
+    assert await adoption.claim(pool, settings) == original
+    await pool.execute(
+        """
+        update site_settings set value = value || '{"database": "unknown/1"}' where key = 'identity'
+        """
+    )
+    assert (await adoption.claim(pool, settings)).role is SiteRole.COPY, "its number says so"
+
+
 async def test_a_copy_on_the_same_machine_is_a_copy_until_it_goes_live(
     dsn: str, pool: Pool
 ) -> None:
