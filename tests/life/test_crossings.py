@@ -16,6 +16,7 @@ async def test_two_orders_imported_together_send_one_email(shared: Latchkey) -> 
     once = await shared.stripe.price(stripe_product, every=None)
     for _ in range(3):
         await shared.stripe.buy("twice@crossing.example", once, mode="payment")
+    await shared.settled()
     product = await shared.product()
     await shared.link(product, stripe_product)
     assert len((await shared.access(product, "twice@crossing.example"))["grants"]) == 3

@@ -320,6 +320,7 @@ async def test_an_import_finds_them_and_writes_to_nobody(shared: Latchkey) -> No
     stripe_product = await shared.stripe.product("Twice before")
     price = await shared.stripe.price(stripe_product)
     made = [await shared.stripe.subscribe("before@two.example", price) for _ in range(2)]
+    await shared.settled()
     product = await shared.product("Twice before")
     await shared.link(product, stripe_product)
     await shared.has(product, "before@two.example")
