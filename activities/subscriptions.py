@@ -18,6 +18,7 @@ from latchkey.store.pool import keep_plans
 from latchkey.store.purchases import orders, settling, subscription_mirror, subscriptions
 from latchkey.store.purchases.judging import Applied
 from latchkey.store.purchases.linked_products import linked_products
+from latchkey.store.purchases.subscription_mirror import Recorded
 from latchkey.store.purchases.subscriptions import CheckoutInfo
 from latchkey.store.stripe import inbox, origins
 from latchkey.store.stripe.context import ApplyContext, ReadBy
@@ -40,13 +41,15 @@ class SubscriptionActivities:
     async def sync(self, job: SyncInput) -> SyncResult:
         """Read the subscription once, and apply it with all its consequences in one transaction."""
         async with retried():
-            if (job.event_ids or job.by_timer) and await self._applied(job):
+            async with self._deps.pool.acquire() as connection:
+                known = await subscription_mirror.recorded(connection, job.object_id)
+            if (job.event_ids or job.by_timer) and known and await self._applied(job, known):
                 return await self._take_applied(job)
             job, context = await self._deps.begin(job, TargetKind.SUBSCRIPTION)
             context = replace(context, read_by=ReadBy.RUN)
             api = await self._deps.keyring.api()
             try:
-                reading, session = await self._read(api, job, context)
+                reading, session = await self._read(api, job, known, context)
                 [reading] = await past_due.dated(self._deps, api, [reading], again=True)
             except (StripeError, UnreadableError) as error:
                 return await self._unreadable(job, error)
@@ -88,12 +91,12 @@ class SubscriptionActivities:
         result = _result(page.applied[reading.id], reading, as_of=job.as_of)
         return replace(result, ticket=context.ticket)
 
-    async def _applied(self, job: SyncInput) -> bool:
+    async def _applied(self, job: SyncInput, known: Recorded) -> bool:
         """Whether a burst has read the subscription since this run did, so that the run needs no
         reading of its own: all events are handled, and nothing is due."""
+        if not known.tells(until=job.as_of):
+            return False
         async with self._deps.pool.acquire() as connection:
-            if not await subscription_mirror.untold(connection, job.object_id, as_of=job.as_of):
-                return False
             return await inbox.served(
                 connection, TargetKind.SUBSCRIPTION, job.object_id, job.event_ids
             )
@@ -113,13 +116,11 @@ class SubscriptionActivities:
         return replace(result, ticket=ticket or 0)
 
     async def _read(
-        self, api: StripeApi, job: SyncInput, context: ApplyContext
+        self, api: StripeApi, job: SyncInput, known: Recorded | None, context: ApplyContext
     ) -> tuple[Subscription, Order | None]:
         """The subscription and, the first time, the checkout session it came from, which contains
         the buyer's signed reference and the cart's one-off lines. If an event named the session,
         one call returns both."""
-        async with self._deps.pool.acquire() as connection:
-            known = await subscription_mirror.recorded(connection, job.object_id)
         named = job.checkout_session
         if named and (known is None or known.checkout_session != named):
             cart = await api.checkout_session(named, whole=True)

@@ -33,21 +33,28 @@ class RecordedSubscription:
 
 @dataclass(frozen=True)
 class Recorded:
-    """What the mirror knows about a subscription before a read, including its next deadline."""
+    """What the mirror knows about a subscription before a read, including its next deadline.
+    `untold` says that its last reading wasn't made by its run."""
 
     checkout_session: str | None
     wake_at: datetime | None = None
     wake: Wake | None = None
+    untold: bool = False
+
+    def tells(self, *, until: datetime) -> bool:
+        """Whether there is a reading that the run doesn't know, with no deadline until then."""
+        return self.untold and (self.wake_at is None or self.wake_at > until)
 
 
 async def recorded(connection: Connection, subscription_id: str) -> Recorded | None:
     row = await connection.fetchrow(
-        "select checkout_session, wake_at, wake from subscriptions where id = $1", subscription_id
+        "select checkout_session, wake_at, wake, untold from subscriptions where id = $1",
+        subscription_id,
     )
     if row is None:
         return None
     wake = Wake(row["wake"]) if row["wake"] else None
-    return Recorded(row["checkout_session"], row["wake_at"], wake)
+    return Recorded(row["checkout_session"], row["wake_at"], wake, row["untold"])
 
 
 async def checkouts(connection: Connection, ids: Sequence[str]) -> dict[str, str | None]:
@@ -137,19 +144,6 @@ async def some_lack_run(connection: Connection, ids: Sequence[str]) -> bool:
         list(ids),
     )
     return lacking
-
-
-async def untold(connection: Connection, subscription_id: str, *, as_of: datetime) -> bool:
-    """Whether its last reading wasn't made by its run, and shows no deadline until `as_of`."""
-    found: bool = await connection.fetchval(
-        """
-        select exists (select from subscriptions
-                        where id = $1 and untold and (wake_at is null or wake_at > $2))
-        """,
-        subscription_id,
-        as_of,
-    )
-    return found
 
 
 async def without_run(connection: Connection, *, limit: int) -> list[Lifecycle]:
