@@ -34,8 +34,8 @@ def web(running: Stack, name: str, **given: str) -> Contestant:
 
 
 def main() -> None:
-    """Print each round, then the median ratio of CPU time for each share, and for a second process
-    without traces, which says how far to trust the others."""
+    """Print each round, then the median ratio of CPU time for each share to that of two processes
+    without traces, and of one of these to the other, which says how far to trust the rest."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--keep", type=float, nargs="*", default=SHARES)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
@@ -59,7 +59,9 @@ def main() -> None:
             print(", ".join(f"{one.process} {spent[one.process]:.0f} us" for one in [off, *others]))
             for name, found in ratios.items():
                 if number:
-                    found.append(spent[name] / spent["off"])
+                    untraced = [spent["off"], spent["off again"]]
+                    base = untraced[0] if name == "off again" else statistics.mean(untraced)
+                    found.append(spent[name] / base)
         for name, found in ratios.items():
             print(f"{name:>9}: {statistics.median(found):.3f} of the CPU time without traces")
 

@@ -14,7 +14,7 @@ from temporalio import client, worker, workflow
 from temporalio.api.common.v1 import Payload
 from temporalio.contrib.opentelemetry import TracingInterceptor
 
-from latchkey import tracing
+from latchkey import spans, tracing
 
 LASTING = timedelta(minutes=5)
 """How long what a run does is put down to the last signal, at its retries for example."""
@@ -70,8 +70,10 @@ class _Activities(worker.ActivityInboundInterceptor):
 
     async def execute_activity(self, input: worker.ExecuteActivityInput) -> Any:
         begins = UNTRACED not in input.headers and tracing.chosen()
-        way = self._traced if TRACE in input.headers or begins else self.next
-        return await way.execute_activity(input)
+        if TRACE not in input.headers and not begins:
+            return await self.next.execute_activity(input)
+        with spans.within():
+            return await self._traced.execute_activity(input)
 
 
 class PassOn(worker.WorkflowInboundInterceptor):

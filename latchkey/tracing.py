@@ -9,23 +9,22 @@ type.
 
 import random
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from opentelemetry.context import Context
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.trace import Link, Span, Tracer
+    from opentelemetry.trace import Span, Tracer
+
+    from latchkey.spans import Spans
 
 STOP_SECONDS = 3.0
 """How long the end of a process waits at most until its last spans are sent."""
 
 _OFF: AbstractContextManager[None] = nullcontext()
-_provider: "TracerProvider | None" = None
-_tracer: "Tracer | None" = None
+_spans: "Spans | None" = None
 _share = 0.0
-_around: "Callable[[], Span] | None" = None
+_around: "Callable[[], Span | None] | None" = None
 """Gives the span around this, where traces are on."""
 
 
@@ -35,51 +34,38 @@ def start(endpoint: str | None, *, share: float, program: str) -> None:
 
     Headers and batching are those of OpenTelemetry's own variables (`OTEL_…`).
     """
-    global _provider, _tracer, _share, _around
+    global _spans, _share, _around
     if endpoint is None:
         return
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-    from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor
-    from opentelemetry.sdk.trace.sampling import DEFAULT_ON
-    from opentelemetry.trace import get_current_span
+    from latchkey.spans import Spans, around
 
-    _provider = TracerProvider(
-        sampler=DEFAULT_ON,
-        resource=Resource.create({"service.name": f"latchkey-{program}"}),
-        shutdown_on_exit=False,
-    )
-    _provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(f"{endpoint}/v1/traces")))
-    _tracer = _provider.get_tracer("latchkey")
-    _share = share
-    _around = get_current_span
+    _spans, _share, _around = Spans(endpoint, program), share, around
 
 
 def stop() -> None:
     """Send what is left, for `STOP_SECONDS` at most, and trace no more. By itself, OpenTelemetry
     waits half a minute for a receiver that doesn't answer."""
-    global _provider, _tracer, _around
-    if _provider is not None:
-        sending = threading.Thread(target=_provider.shutdown, daemon=True)
+    global _spans, _around
+    if _spans is not None:
+        sending = threading.Thread(target=_spans.provider.shutdown, daemon=True)
         sending.start()
         sending.join(STOP_SECONDS)
-    _provider = _tracer = _around = None
+    _spans = _around = None
 
 
 def tracer() -> "Tracer | None":
     """What makes spans; None if traces are off."""
-    return _tracer
+    return None if _spans is None else _spans.tracer
 
 
 def chosen() -> bool:
     """Whether what begins now is traced. Ask once for each."""
-    return _tracer is not None and random.random() < _share
+    return _spans is not None and random.random() < _share
 
 
 def root(name: str) -> AbstractContextManager[Any]:
     """The first span of a trace that was `chosen`."""
-    return _OFF if _tracer is None else _spanned(_tracer, name, (), {})
+    return _OFF if _spans is None else _spans.span(name, (), {})
 
 
 def span(
@@ -90,10 +76,10 @@ def span(
 ) -> AbstractContextManager[Any]:
     """A span around a block, in the first of the stored `traces` that led to it, with links to the
     others, or within the span around it. Nothing, if none of these was chosen."""
-    if _tracer is None:
+    if _spans is None:
         return _OFF
     kept = [trace for trace in traces if trace]
-    return _spanned(_tracer, name, kept, attributes) if kept or is_recording() else _OFF
+    return _spans.span(name, kept, _named(attributes)) if kept or is_recording() else _OFF
 
 
 def note(**attributes: str | int) -> None:
@@ -105,7 +91,9 @@ def note(**attributes: str | int) -> None:
 def link(traces: Sequence[str | None]) -> None:
     """Link the span around this to others, by their `traceparent`."""
     if (current := _recording()) is not None:
-        for other in _links([trace for trace in traces if trace]):
+        from latchkey.spans import links
+
+        for other in links([trace for trace in traces if trace]):
             current.add_link(other.context)
 
 
@@ -113,58 +101,19 @@ def traceparent() -> str | None:
     """The span around this, as the W3C's header has it; None if there is none."""
     if not is_recording():
         return None
-    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+    from latchkey.spans import traceparent
 
-    carrier: dict[str, str] = {}
-    TraceContextTextMapPropagator().inject(carrier)
-    return carrier["traceparent"]
+    return traceparent()
 
 
 def is_recording() -> bool:
     """Whether a span is around this."""
-    return _recording() is not None
+    return _around is not None and _around() is not None
 
 
 def _recording() -> "Span | None":
-    if _around is None:
-        return None
-    current = _around()
-    return current if current.is_recording() else None
-
-
-@contextmanager
-def _spanned(
-    tracer: "Tracer", name: str, traces: Sequence[str], attributes: dict[str, Any]
-) -> Iterator[None]:
-    from opentelemetry.trace import StatusCode
-
-    with tracer.start_as_current_span(
-        name,
-        _context(traces[0]) if traces else None,
-        links=_links(traces[1:]),
-        attributes=_named(attributes),
-        record_exception=False,
-        set_status_on_exception=False,
-    ) as current:
-        try:
-            yield
-        except Exception as error:
-            current.set_status(StatusCode.ERROR, type(error).__name__)
-            raise
+    return None if _around is None else _around()
 
 
 def _named(attributes: dict[str, Any]) -> dict[str, Any]:
     return {f"latchkey.{key}": value for key, value in attributes.items() if value is not None}
-
-
-def _context(trace: str) -> "Context":
-    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-
-    return TraceContextTextMapPropagator().extract({"traceparent": trace})
-
-
-def _links(traces: Sequence[str]) -> "list[Link]":
-    from opentelemetry.trace import Link, get_current_span
-
-    given = [get_current_span(_context(one)).get_span_context() for one in traces]
-    return [Link(context) for context in given if context.is_valid]
