@@ -10,6 +10,7 @@ from activities.errors import retried
 from activities.promotions import end_countdowns
 from latchkey import contracts
 from latchkey.contracts import KeyCheck, StripeCallInput, StripeCallResult
+from latchkey.rules import endpoint as endpoint_rules
 from latchkey.rules.key_permissions import PERMISSIONS, RESTRICTED, WRITE, KeyPermission
 from latchkey.rules.routing import HANDLED_EVENTS
 from latchkey.store.stripe import connection as connections
@@ -124,20 +125,12 @@ class ConnectionActivities:
             if error.passing:
                 raise
             return await self._note({"status": "unreadable", "message": error.message})
-        ours = [endpoint for endpoint in endpoints if endpoint["url"] == self._url]
-        best = min(ours, key=lambda endpoint: endpoint["status"] != "enabled", default=None)
-        if best is None:
-            return await self._note({"status": "missing"})
-        enabled, wanted = set(best["enabled_events"]), set(HANDLED_EVENTS)
+        keyring = self._deps.keyring
+        secrets = await keyring.secrets() if await keyring.can_open_secrets() else []
         return await self._note(
-            {
-                "status": best["status"],
-                "id": best["id"],
-                "api_version": best.get("api_version"),
-                "missing": [] if "*" in enabled else sorted(wanted - enabled),
-                "surplus": sorted(enabled - wanted),
-                "twins": len(ours) - 1,
-            }
+            endpoint_rules.look(
+                endpoints, url=self._url, wanted=HANDLED_EVENTS, secrets=len(secrets)
+            )
         )
 
     async def _note(self, found: Json) -> str:

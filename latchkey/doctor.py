@@ -1,6 +1,8 @@
 """`latchkey doctor`: checks everything Latchkey depends on and suggests fixes."""
 
 import os
+from collections.abc import Iterator
+from typing import Any
 
 from dotenv import dotenv_values
 from pydantic import SecretStr
@@ -17,6 +19,7 @@ from latchkey import (
 )
 from latchkey.doctor_checks import UNREADABLE, Check
 from latchkey.rotation import rotate
+from latchkey.rules import endpoint
 from latchkey.rules.routing import HANDLED_EVENTS
 from latchkey.settings import Settings, secrets_folder, variables
 from latchkey.store.migrate import MigrationError, pending
@@ -169,26 +172,33 @@ async def _stripe(settings: Settings) -> list[Check]:
         return [Check("Stripe", False, f"{error}: {error.message}", advice)]
     finally:
         await api.close()
-    return [Check("Stripe", True, f"account {account['id']}"), _endpoint(settings, endpoints)]
+    return [Check("Stripe", True, f"account {account['id']}"), *_endpoints(settings, endpoints)]
 
 
-def _endpoint(settings: Settings, endpoints: list[dict[str, object]]) -> Check:
-    url = f"{settings.public_url}/webhooks/stripe"
-    ours = [endpoint for endpoint in endpoints if endpoint["url"] == url]
-    if not ours:
+def _endpoints(settings: Settings, endpoints: list[dict[str, Any]]) -> Iterator[Check]:
+    url = f"{settings.public_url}{endpoint.PATH}"
+    secrets = len(settings.webhook_secrets) or 1
+    found = endpoint.look(endpoints, url=url, wanted=HANDLED_EVENTS, secrets=secrets)
+    yield _endpoint(url, found)
+    yield from doctor_checks.of_endpoints_elsewhere(found)
+
+
+def _endpoint(url: str, found: dict[str, Any]) -> Check:
+    if found["status"] == "missing":
         advice = "start a worker, which registers one, or create it by hand: see docs/stripe.md"
         return Check("webhook", False, f"no webhook endpoint sends to {url}", advice)
-    if ours[0]["status"] != "enabled":
+    if found["status"] != "enabled":
         return Check("webhook", False, "the endpoint is disabled", "enable it, or restart a worker")
-    if ours[0]["api_version"] != API_VERSION:
+    if found["api_version"] != API_VERSION:
         advice = f"create an endpoint with API version {API_VERSION} and delete this one"
-        return Check("webhook", False, f"its API version is {ours[0]['api_version']}", advice)
-    enabled = ours[0]["enabled_events"]
-    assert isinstance(enabled, list), "Stripe lists the types by name"
-    missing = [] if "*" in enabled else sorted(set(HANDLED_EVENTS) - set(enabled))
-    if missing:
+        return Check("webhook", False, f"its API version is {found['api_version']}", advice)
+    if found["missing"]:
         advice = (
             "press Repair under Health in the admin pages, or enable these events in the Dashboard"
         )
-        return Check("webhook", False, f"it isn't subscribed to {', '.join(missing)}", advice)
+        missing = ", ".join(found["missing"])
+        return Check("webhook", False, f"it isn't subscribed to {missing}", advice)
+    if others := endpoint.problems(found, version=API_VERSION):
+        advice = "wait if `latchkey roll-webhook-secret` is running; otherwise see docs/stripe.md"
+        return Check("webhook", False, "; ".join(others), advice)
     return Check("webhook", True, f"{url} is enabled and subscribed to all needed events")

@@ -1,10 +1,10 @@
 """Checks of a running installation: events, catch-up, drift, schedules, workers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import asyncpg
 import temporalio.api.enums.v1 as enums
@@ -15,6 +15,7 @@ from temporalio.service import RPCError
 
 from latchkey import contracts, public_address
 from latchkey.languages import A_
+from latchkey.rules import endpoint
 from latchkey.rules.public_address import AddressState, sentence
 from latchkey.settings import Settings
 from latchkey.store import site_identity
@@ -206,7 +207,19 @@ async def of_entered_key(settings: Settings) -> list[Check]:
     if FindingKind.ENDPOINT in wrong:
         advice = "press Repair under Health in the admin pages"
         checks.append(Check("webhook", False, wrong[FindingKind.ENDPOINT], advice))
-    return checks
+    return [*checks, *of_endpoints_elsewhere(figures.endpoint_found)]
+
+
+def of_endpoints_elsewhere(found: Mapping[str, Any] | None) -> Iterator[Check]:
+    """Endpoints at Stripe that a site at another address uses, or that were forgotten there. This
+    can't be told apart, so none of them is bad."""
+    for endpoint_id, url in endpoint.elsewhere(found):
+        told = f"{endpoint_id} sends this account's events to {url}, too"
+        yield Check(
+            "other webhook",
+            True,
+            f"{told}; if no site of yours is there, delete it in the Stripe Dashboard",
+        )
 
 
 async def of_permissions(settings: Settings) -> list[Check]:

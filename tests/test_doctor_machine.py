@@ -79,13 +79,16 @@ async def test_an_entered_key_and_its_endpoint_are_judged_by_what_was_last_found
     await pool.execute(
         """
         update stripe_connection set state = 'connected', connected_at = now(),
-               endpoint_found = '{"status": "missing"}', findings = $1
+               endpoint_found = '{"status": "missing",
+                                  "strays": [{"id": "we_old", "url": "https://old.example"}]}',
+               findings = $1
         """,
         [{"area": "Invoices", "ok": False}, {"area": "Coupons", "ok": False, "optional": True}],
     )
     found = await stripe_checks(dsn)
     assert (found["Stripe"].ok, found["webhook"].ok) == (True, False)
     assert found["key permissions"].found == "missing: Invoices"
+    assert found["other webhook"].found.startswith("we_old sends this account's events to https://")
     await pool.execute("update stripe_connection set state = 'refused', error = 'Invalid key'")
     found = await stripe_checks(dsn)
     assert (found["Stripe"].ok, found["Stripe"].found) == (False, "Invalid key")

@@ -191,6 +191,14 @@ async def test_the_endpoint_is_checked_and_repaired_with_one_click(
     ]
     assert "OK" in (await admin.get("/admin/health")).text
     assert await metric(site, "latchkey_webhook_endpoint_ok") == 1
+    left = "https://left.example/webhooks/stripe"
+    for url in (left, mended[0]["url"]):
+        await site.stripe.post("webhook_endpoints", url=url, enabled_events=["invoice.paid"])
+    assert (await admin.post("/admin/health/repair", data=form)).status_code == 303
+    page = (await admin.get("/admin/health")).text
+    assert f"<code>{left}</code>" in page
+    assert "2 endpoints send to this site, but signing secrets are known for only 1" in page
+    assert await metric(site, "latchkey_webhook_endpoint_ok") == 0
 
 
 async def grown_old(site: Latchkey) -> None:

@@ -40,6 +40,8 @@ async def test_doctor_reports_problems_and_what_to_do(
     await site.pause_catch_up("maintenance")
     endpoint = (await site.stripe.get("webhook_endpoints"))["data"][0]["id"]
     await site.stripe.post(f"webhook_endpoints/{endpoint}", enabled_events=["invoice.paid"])
+    left = "https://left.example/webhooks/stripe"
+    await site.stripe.post("webhook_endpoints", url=left, enabled_events=["*"])
     await site.pool.execute("update catch_up set looked_at = now() - interval '2 days'")
     healthy, text = await said(site, monkeypatch)
     assert not healthy
@@ -48,6 +50,7 @@ async def test_doctor_reports_problems_and_what_to_do(
         "open the inbox",
         "schedule catch-up: paused: maintenance",
         "it isn't subscribed to",
+        f"sends this account's events to {left}, too",
         "missed events: last looked for at",
         "workers are listening on every task queue",
     ):

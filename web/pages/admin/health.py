@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from latchkey import dispatch
 from latchkey.languages import _
+from latchkey.rules.endpoint import elsewhere
 from latchkey.rules.routing import HANDLED_EVENTS
 from latchkey.store.checks import health, processes
 from latchkey.store.checks.findings import endpoint_problems
@@ -83,6 +84,7 @@ async def _page(request: Request, *, error: str | None = None) -> Response:
         figures=report.figures,
         endpoint=report.figures.endpoint_found,
         endpoint_problems=problems,
+        elsewhere=elsewhere(report.figures.endpoint_found),
         troubled=troubled,
         unusual=UNUSUAL,
         todo=(await site.bell.alarms(site.pool)).todo,
