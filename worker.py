@@ -65,7 +65,7 @@ from latchkey.serving import collect_rarely
 from latchkey.settings import Settings, load_settings
 from latchkey.signing import SigningKeys
 from latchkey.store import site_identity
-from latchkey.store.pool import Pool, create_pool
+from latchkey.store.pool import WORKER_CONNECTIONS, Pool, create_pool
 from latchkey.store.stripe.connection import NotConnectedError
 from latchkey.stripe_rate import StripeRate
 from latchkey.supervision import LoopSupervisor
@@ -110,7 +110,6 @@ WORKFLOW_TASKS, AT_ONCE_SLOTS, ACTIVITY_SLOTS = 64, 32, 100
 Temporal, where the urgent come first."""
 FEWEST_SLOTS, MEMORY_SHARE, CPU_SHARE = 5, 0.8, 0.9
 GRACE = timedelta(seconds=20)
-POOL_SIZE = 16
 SITE_SECONDS = 60.0
 """How often a worker asks whether the site is still the one at its address."""
 STRIPE_SLOTS = 100
@@ -297,7 +296,7 @@ def _activities(
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Run until `stop` is set, then finish the work under way."""
-    pool = await create_pool(settings.require_database(), max_size=POOL_SIZE)
+    pool = await create_pool(settings.require_database(), max_size=WORKER_CONNECTIONS)
     try:
         port, host = settings.worker_metrics_port, settings.worker_metrics_host
         with worker_port.measured(port) as runtime:

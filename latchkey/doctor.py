@@ -11,6 +11,7 @@ from rich.table import Table
 
 from latchkey import (
     doctor_checks,
+    doctor_connections,
     doctor_machine,
     doctor_mail,
     doctor_pictures,
@@ -52,6 +53,7 @@ async def examine(settings: Settings, console: Console, *, offline: bool) -> boo
         *await doctor_mail.of_mail_server(settings),
         *await doctor_pictures.of_pictures(settings),
         *await doctor_machine.of_machine(settings),
+        *await doctor_connections.of_connections(settings),
         *doctor_security.of_settings(settings),
         *doctor_security.of_addresses(settings),
         *await doctor_security.of_database(settings),

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from latchkey import doctor, doctor_checks, doctor_machine
+from latchkey import doctor, doctor_checks, doctor_connections, doctor_machine
 from latchkey.doctor_checks import Check
+from latchkey.doctor_connections import Connections, judged
 from latchkey.doctor_machine import LogArchive, judged_archive
 from latchkey.settings import Settings
 from latchkey.store.pool import Pool
@@ -99,3 +100,35 @@ async def test_a_missing_secret_is_named(dsn: str) -> None:
     assert (check.ok, check.found) == (False, "LATCHKEY_SECRET is not set")
     given = on(dsn).model_copy(update={"secret": SecretStr(SECRET)})
     assert [check.ok for check in await doctor._secrets(given)] == [True]
+
+
+@pytest.mark.parametrize(
+    ("found", "fine"),
+    [
+        (Connections(1, 1, 0, 97), True),
+        (Connections(1, 1, 21, 97), True),
+        (Connections(1, 1, 22, 97), False),
+        (Connections(3, 1, 0, 97), False),
+        (Connections(3, 1, 0, 116), True),
+    ],
+    ids=["usual", "just enough", "others take too many", "too many processes", "raised"],
+)
+def test_connections_are_counted_with_those_of_a_replacement(
+    found: Connections, fine: bool
+) -> None:
+    [check] = judged(found)
+    assert check.ok is fine
+
+
+async def test_a_role_that_may_open_few_connections_is_named(dsn: str, pool: Pool) -> None:
+    await pool.execute(
+        "insert into processes (id, kind, release) values ('a', 'web', '1'), ('b', 'web', '1')"
+    )
+    [enough] = await doctor_connections.of_connections(on(dsn))
+    assert "2 web processes and 1 worker may open 60, 96 while they are replaced" in enough.found
+    database = await pool.fetchval("select current_database()")
+    await pool.execute(f"alter database {database} connection limit 95")
+    [few] = await doctor_connections.of_connections(on(dsn))
+    assert not few.ok
+    assert few.found.endswith("95 are allowed")
+    assert await doctor_connections.of_connections(on(f"{dsn}&statement_cache_size=0")) == []

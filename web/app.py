@@ -20,7 +20,7 @@ from latchkey.keyring import Keyring
 from latchkey.namespace_guard import NamespaceGuard
 from latchkey.serving import Drain
 from latchkey.settings import Settings, load_settings
-from latchkey.store.pool import create_pool
+from latchkey.store.pool import WEB_CONNECTIONS, create_pool
 from latchkey.vault import Vault
 from web import api, downloads, forward_auth, health, oauth, pages, pictures
 from web.bodies import BoundedBodies
@@ -35,8 +35,6 @@ from web.site import Site
 from web.traced import Traced
 from web.visitors import VisitorAddresses
 from web.webhooks import WebhookEndpoint
-
-POOL_SIZE = 20
 
 log = structlog.get_logger("web")
 
@@ -161,7 +159,7 @@ def create_app(settings: Settings | None = None, drain: Drain | None = None) -> 
 @asynccontextmanager
 async def open_site(settings: Settings, drain: Drain) -> AsyncIterator[Site]:
     """The site of this process. Creates the first admin if the settings name one."""
-    pool = await create_pool(settings.require_database(), max_size=POOL_SIZE)
+    pool = await create_pool(settings.require_database(), max_size=WEB_CONNECTIONS)
     keyring = Keyring(
         pool,
         Vault(settings.require_secrets()),

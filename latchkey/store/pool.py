@@ -23,6 +23,9 @@ else:
     Connection = asyncpg.Connection
 
 COMMAND_TIMEOUT_SECONDS = 30
+WEB_CONNECTIONS, WORKER_CONNECTIONS, COMMAND_CONNECTIONS = 20, 16, 4
+"""How many connections a web process, a worker, and the commands beside them have at most."""
+
 DATABASE_AWAY = (
     OSError,
     TimeoutError,

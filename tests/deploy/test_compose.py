@@ -17,10 +17,9 @@ import yaml
 from typer.testing import CliRunner
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-import worker
 from latchkey import cli
 from latchkey.settings import variables
-from web import app as web_app
+from latchkey.store.pool import COMMAND_CONNECTIONS, WEB_CONNECTIONS, WORKER_CONNECTIONS
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -179,8 +178,9 @@ def test_postgres_has_connections_for_all() -> None:
     offered = int(option.partition("=")[2])
     temporal = SERVICES["temporal"]["environment"]
     theirs = 4 * (int(temporal["SQL_MAX_CONNS"]) + int(temporal["SQL_VIS_MAX_CONNS"]))
-    reserved, commands = 3, 4
-    assert offered >= 2 * (web_app.POOL_SIZE + worker.POOL_SIZE) + theirs + reserved + commands
+    ours = 2 * (WEB_CONNECTIONS + WORKER_CONNECTIONS) + COMMAND_CONNECTIONS
+    reserved = 3
+    assert offered >= ours + theirs + reserved
 
 
 def test_backups_are_made_every_night_and_the_newest_kept(tmp_path: Path) -> None:

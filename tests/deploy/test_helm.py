@@ -21,6 +21,7 @@ from starlette.routing import Mount, Route
 import worker
 from latchkey import cli, codec_server, worker_port
 from latchkey.settings import Settings, load_settings, variables
+from latchkey.store.pool import COMMAND_CONNECTIONS, WEB_CONNECTIONS, WORKER_CONNECTIONS
 from tests.deploy import kubernetes
 from tests.test_payload_codec import OLD
 from web import app as web_app
@@ -508,7 +509,7 @@ def test_migrations_run_before_anything_changes() -> None:
 
 def test_connections_are_counted_as_the_programs_open_them() -> None:
     values = "web: {replicas: 2, autoscaling: {enabled: false}}\nworker: {replicas: 2}"
-    wanted = 3 * web_app.POOL_SIZE + 3 * worker.POOL_SIZE + 4
+    wanted = 3 * WEB_CONNECTIONS + 3 * WORKER_CONNECTIONS + COMMAND_CONNECTIONS
     assert helm(LEAST, values, f"postgres: {{maxConnections: {wanted}}}").returncode == 0
     refused = helm(LEAST, values, f"postgres: {{maxConnections: {wanted - 1}}}")
     assert f"up to {wanted} connections" in refused.stderr
