@@ -168,8 +168,10 @@ async def crashing_stage(folder: Path, **given: str) -> AsyncIterator[tuple[Outs
         try:
             await until(connected, "Stripe is connected")
             supervising = asyncio.create_task(made.supervise())
-            yield Outside(api, pool, truth, catch_up, patience=60.0), made
-            supervising.cancel()
+            try:
+                yield Outside(api, pool, truth, catch_up, patience=60.0), made
+            finally:
+                supervising.cancel()
         finally:
             await api.aclose()
             await truth.close()
