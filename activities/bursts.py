@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import structlog
 from temporalio import activity
@@ -93,12 +93,11 @@ class BurstActivities:
         api = await self._deps.keyring.api()
         targets = [Target(TargetKind(found.kind), found.id) for found in objects]
         async with self._deps.pool.acquire() as connection:
-            ticket, events = await inbox.begin_readings(connection, targets)
+            ticket, as_of, events = await inbox.begin_readings(connection, targets)
             read_at = time.perf_counter()
             elsewhere = await origins.elsewhere(
                 connection, [target.id for target in targets], account=account
             )
-        as_of = datetime.now(UTC)
         wanted = burst_source.wanted(events)
         mine = [found for key, found in wanted.items() if key not in elsewhere]
         found = await burst_source.read(self._deps, api, mine)

@@ -60,9 +60,7 @@ class CatchUpActivities:
         if account is None:
             return CatchUpPlan(connected=False, hourly=True)
         async with self._deps.pool.acquire() as connection, connection.transaction():
-            parts = await catch_up.due_parts(
-                connection, list(listed_parts()), account=account, as_of=datetime.now(UTC)
-            )
+            parts = await catch_up.due_parts(connection, list(listed_parts()), account=account)
             await reconciliations.sweep_again(connection)
         return CatchUpPlan(parts, hourly=any(part.startswith("hourly") for part in parts))
 

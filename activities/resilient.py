@@ -2,7 +2,7 @@
 are marked failed."""
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import wraps
 from typing import Protocol, TypeVar
 
@@ -192,8 +192,9 @@ async def _known(deps: ActivityDeps, job: SyncInput, kind: TargetKind) -> Record
 
 def _next(job: SyncInput, known: Recorded | None, pause: timedelta) -> tuple[datetime, Wake]:
     """When to look again: after the pause, or at the previously known deadline if that is sooner.
-    The workflow's clock continues from `as_of` during the attempts."""
-    now = job.as_of + (datetime.now(UTC) - activity.info().scheduled_time)
+    The workflow's clock continues from `as_of` during the attempts. Their moments are Temporal's,
+    while this machine's clock may be wrong."""
+    now = job.as_of + (activity.info().started_time - activity.info().scheduled_time)
     again = now + pause
     if known and known.wake and known.wake_at and now < known.wake_at < again:
         return known.wake_at, known.wake

@@ -2,9 +2,10 @@
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Self
 
 from temporalio.client import (
@@ -146,7 +147,7 @@ async def start_lifecycle(client: Client, lifecycle: Lifecycle) -> bool:
                 id=contracts.subscription_workflow_id(lifecycle.subscription_id),
                 task_queue=contracts.MAIN_QUEUE,
                 static_summary=f"Subscription {lifecycle.subscription_id}",
-                start_delay=_until_it_wakes(lifecycle.wake_at),
+                start_delay=_until_it_wakes(lifecycle.due),
                 priority=Priority(priority_key=4),
                 search_attributes=TypedSearchAttributes(
                     [
@@ -164,12 +165,12 @@ async def start_lifecycle(client: Client, lifecycle: Lifecycle) -> bool:
     return True
 
 
-def _until_it_wakes(wake_at: datetime | None) -> timedelta | None:
+def _until_it_wakes(due: float | None) -> timedelta | None:
     """How long a run can do without its first workflow task, in which it sets its timer. Only
     signal-with-start, which `nudge` uses, ends that early."""
-    if wake_at is None:
+    if due is None:
         return None
-    return max(wake_at - datetime.now(UTC) - EARLIER, timedelta()) or None
+    return max(timedelta(seconds=due - time.monotonic()) - EARLIER, timedelta()) or None
 
 
 async def is_running(client: Client, workflow_id: str) -> bool:

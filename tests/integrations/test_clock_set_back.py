@@ -21,8 +21,9 @@ pytestmark = pytest.mark.anyio
 BACK = 600
 
 
+@pytest.mark.parametrize("burst_from", [20, 1], ids=["one by one", "together"])
 async def test_nobody_loses_access_early_or_keeps_it(
-    dsn: str, temporal_address: str, stripe: Stripe, tmp_path: Path
+    dsn: str, temporal_address: str, stripe: Stripe, tmp_path: Path, burst_from: int
 ) -> None:
     clock = tmp_path / "clock"
     clock.write_text("+0")
@@ -34,7 +35,12 @@ async def test_nobody_loses_access_early_or_keeps_it(
     }
     async with (
         prepare_latchkey(
-            dsn, temporal_address, stripe, LATCHKEY_PORT=free_port(), LATCHKEY_CATCHUP_SECONDS=10
+            dsn,
+            temporal_address,
+            stripe,
+            LATCHKEY_PORT=free_port(),
+            LATCHKEY_CATCHUP_SECONDS=10,
+            LATCHKEY_BURST_FROM=burst_from,
         ) as site,
         program("web", site.settings, site.namespace, given=given),
         program("worker", site.settings, site.namespace, given=given) as worker,

@@ -352,13 +352,15 @@ async def test_a_run_that_sleeps_is_given_to_no_worker_until_it_is_nudged_or_due
         )
 
     now = datetime.now(UTC)
-    for name, wake_at in {
-        "sub_later": now + timedelta(days=30),
-        "sub_due": now,
-        "sub_soon": now + dispatch.EARLIER,
+    for name, pause in {
+        "sub_later": timedelta(days=30),
+        "sub_due": timedelta(),
+        "sub_soon": dispatch.EARLIER,
         "sub_open": None,
     }.items():
-        lifecycle = Lifecycle(name, "cus_1", wake_at, Wake.RENEWAL_DUE)
+        wake_at = None if pause is None else now + pause
+        due = None if pause is None else time.monotonic() + pause.total_seconds()
+        lifecycle = Lifecycle(name, "cus_1", wake_at, Wake.RENEWAL_DUE, due)
         assert await dispatch.start_lifecycle(client, lifecycle)
     assert [await handed_out(name) for name in ("sub_due", "sub_soon", "sub_open")] == [True] * 3
     assert not await handed_out("sub_later")

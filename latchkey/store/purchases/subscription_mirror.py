@@ -1,5 +1,6 @@
 """The mirror of subscriptions: locking, reading and writing."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -67,19 +68,27 @@ async def checkouts(connection: Connection, ids: Sequence[str]) -> dict[str, str
 
 @dataclass(frozen=True)
 class Lifecycle:
-    """A subscription whose run hasn't been started yet, and when the run must wake."""
+    """A subscription whose run hasn't been started yet, and when the run must wake. `due` is that
+    moment by this process's monotonic clock, since its calendar clock may be wrong."""
 
     subscription_id: str
     customer_id: str
     wake_at: datetime | None
     wake: Wake | None
+    due: float | None
+
+
+_LIFECYCLE = """
+s.id, s.customer_id, s.wake_at, s.wake,
+extract(epoch from s.wake_at - clock_timestamp())::float8 as wakes_in
+"""
 
 
 async def without_lifecycle(connection: Connection, link_id: int, *, limit: int) -> list[Lifecycle]:
     """Running subscriptions of a link that have no workflow yet."""
     rows = await connection.fetch(
-        """
-        select s.id, s.customer_id, s.wake_at, s.wake from subscriptions s
+        f"""
+        select {_LIFECYCLE} from subscriptions s
          where s.lifecycle_at is null and s.status <> all($3::text[])
            and exists (select from subscription_items i join links l on l.id = $1
                         where i.subscription_id = s.id and i.stripe_product = l.stripe_product)
@@ -94,13 +103,15 @@ async def without_lifecycle(connection: Connection, link_id: int, *, limit: int)
 
 def _lifecycle(row: Any) -> Lifecycle:
     wake = Wake(row["wake"]) if row["wake"] else None
-    return Lifecycle(row["id"], row["customer_id"], row["wake_at"], wake)
+    wakes_in = row["wakes_in"]
+    due = None if wakes_in is None else time.monotonic() + wakes_in
+    return Lifecycle(row["id"], row["customer_id"], row["wake_at"], wake, due)
 
 
 async def lifecycles(connection: Connection, subscription_ids: Sequence[str]) -> list[Lifecycle]:
     """What the workflows of these subscriptions need in order to start asleep."""
     rows = await connection.fetch(
-        "select id, customer_id, wake_at, wake from subscriptions where id = any($1::text[])",
+        f"select {_LIFECYCLE} from subscriptions s where s.id = any($1::text[])",
         list(subscription_ids),
     )
     return [_lifecycle(row) for row in rows]
@@ -149,10 +160,10 @@ async def some_lack_run(connection: Connection, ids: Sequence[str]) -> bool:
 async def without_run(connection: Connection, *, limit: int) -> list[Lifecycle]:
     """Running subscriptions that bursts applied and that have no workflow yet."""
     rows = await connection.fetch(
-        """
-        select id, customer_id, wake_at, wake from subscriptions
-         where untold and lifecycle_at is null and status <> all($2::text[])
-         order by id limit $1
+        f"""
+        select {_LIFECYCLE} from subscriptions s
+         where s.untold and s.lifecycle_at is null and s.status <> all($2::text[])
+         order by s.id limit $1
         """,
         limit,
         sorted(access.TERMINAL),

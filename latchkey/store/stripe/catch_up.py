@@ -49,21 +49,19 @@ class ListedEvent:
     cancels: bool | None = None
 
 
-async def due_parts(
-    connection: Connection, parts: Sequence[str], *, account: Account, as_of: datetime
-) -> list[str]:
+async def due_parts(connection: Connection, parts: Sequence[str], *, account: Account) -> list[str]:
     """The parts to list now; `hourly` ones only if they were last listed an hour ago."""
     rows = await connection.fetch(
-        "select part, looked_at from catch_up where account_id = $1 and livemode = $2",
+        """
+        select part from catch_up
+         where account_id = $1 and livemode = $2 and looked_at > now() - $3::interval
+        """,
         account.id,
         account.livemode,
+        HOUR,
     )
-    looked = {row["part"]: row["looked_at"] for row in rows}
-    return [
-        part
-        for part in parts
-        if not (part.startswith("hourly") and (at := looked.get(part)) and as_of - at < HOUR)
-    ]
+    looked = {row["part"] for row in rows}
+    return [part for part in parts if not (part.startswith("hourly") and part in looked)]
 
 
 async def place(

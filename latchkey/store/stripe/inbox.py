@@ -317,12 +317,13 @@ class Unprocessed:
 
 async def begin_readings(
     connection: Connection, targets: Sequence[Target]
-) -> tuple[int, list[Unprocessed]]:
-    """`begin_reading` for many objects under one ticket."""
+) -> tuple[int, datetime, list[Unprocessed]]:
+    """`begin_reading` for many objects under one ticket. Also returns the database's time, as of
+    which they are judged: a worker's clock may be wrong."""
     rows = await connection.fetch(
         f"""
-        select taken.ticket, e.*
-          from (select nextval('reading_tickets') as ticket) taken
+        select taken.ticket, taken.as_of, e.*
+          from (select nextval('reading_tickets') as ticket, clock_timestamp() as as_of) taken
           left join lateral (
                select e.id, e.target_kind, e.target_id, e.checkout_session, e.created_at,
                       e.received_at, e.body, {_AGE}
@@ -334,7 +335,7 @@ async def begin_readings(
         [target.kind.value for target in targets],
         [target.id for target in targets],
     )
-    return rows[0]["ticket"], [
+    events = [
         Unprocessed(
             row["id"],
             Target(TargetKind(row["target_kind"]), row["target_id"], row["checkout_session"]),
@@ -345,6 +346,7 @@ async def begin_readings(
         for row in rows
         if row["id"] is not None
     ]
+    return rows[0]["ticket"], rows[0]["as_of"], events
 
 
 async def named(connection: Connection, target_id: str) -> str | None:
