@@ -27,6 +27,10 @@ app = typer.Typer(
 console = Console()
 errors = Console(stderr=True)
 
+WORKER_NICENESS = 5
+"""How far the worker steps back where the processors are short: people and Stripe wait for what web
+answers, and nobody waits for most of what the worker does."""
+
 
 @app.command("up")
 def up_command() -> None:
@@ -73,6 +77,7 @@ def worker() -> None:
     """Run the Temporal worker: workflows, Temporal activities and outgoing email."""
     from latchkey import tracing
 
+    os.nice(WORKER_NICENESS)
     _ready("worker")
     from worker import main as run_worker
 

@@ -247,7 +247,8 @@ def test_up_starts_survives_a_crash_leaves_the_sandbox_and_stops_cleanly(
     assert owner.client.get(connectors).text.count(account) == 1
 
     children = psutil.Process(up.process.pid).children(recursive=True)
-    assert children
+    priorities = {" ".join(child.cmdline()[-2:]): child.nice() for child in children}
+    assert priorities["latchkey.cli worker"] > priorities["latchkey.cli web"]
     assert up.stop() == 0
     _, alive = psutil.wait_procs(children, timeout=PATIENCE)
     assert alive == [], "Ctrl-C leaves nothing running"

@@ -108,6 +108,11 @@ def test_the_file_contains_no_secrets() -> None:
             assert value.removeprefix("&password ").startswith(("${", "*password")), line
 
 
+def test_web_and_postgres_go_before_the_worker() -> None:
+    shares = {name: service.get("cpu_shares", 1024) for name, service in SERVICES.items()}
+    assert shares["web"] == shares["postgres"] > shares["worker"] == shares["temporal"]
+
+
 def test_services_are_confined() -> None:
     """No service gains privileges; ours write nowhere but to /tmp."""
     for name, service in SERVICES.items():
