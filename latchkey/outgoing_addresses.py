@@ -13,6 +13,7 @@ from ipaddress import (
 from urllib.parse import urlsplit
 
 from latchkey.addresses import host_name
+from latchkey.languages import _
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -47,22 +48,24 @@ def destination_of(url: str) -> Destination:
     """Where an http or https URL leads. Raises `RefusedAddressError` if it isn't a plain one."""
     if len(url) > LONGEST or not url.isascii() or any(c <= " " or c in '\\"<>\x7f' for c in url):
         raise RefusedAddressError(
-            "it has to be a URL of at most 2,000 characters, without blanks and letters beyond a–z"
-            " (write a name with other letters in punycode, the rest percent-encoded)"
+            _(
+                "it has to be a URL of at most 2,000 characters, without blanks and letters beyond"
+                " a–z (write a name with other letters in punycode, the rest percent-encoded)"
+            )
         )
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
     except ValueError:
-        raise RefusedAddressError("it isn't a valid URL") from None
+        raise RefusedAddressError(_("it isn't a valid URL")) from None
     if parts.scheme not in _PORTS or not host:
-        raise RefusedAddressError("it has to begin with https:// and name a host")
+        raise RefusedAddressError(_("it has to begin with https:// and name a host"))
     if parts.username is not None or parts.password is not None:
-        raise RefusedAddressError("it mustn't contain a name or password before the host")
+        raise RefusedAddressError(_("it mustn't contain a name or password before the host"))
     if parts.fragment:
-        raise RefusedAddressError("it mustn't contain a fragment (#…): servers don't see it")
+        raise RefusedAddressError(_("it mustn't contain a fragment (#…): servers don't see it"))
     if port == 0:
-        raise RefusedAddressError("port 0 doesn't exist")
+        raise RefusedAddressError(_("port 0 doesn't exist"))
     return Destination(parts.scheme, _host(host), port or _PORTS[parts.scheme])
 
 
@@ -73,7 +76,7 @@ def _host(host: str) -> str:
         pass
     name = host_name(host)
     if name is None:
-        raise RefusedAddressError(f"{host} isn't a valid host name")
+        raise RefusedAddressError(_("%(host)s isn't a valid host name", host=host))
     return name
 
 

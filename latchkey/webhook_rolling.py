@@ -7,6 +7,7 @@ deliver each event, which the inbox stores once.
 import asyncio
 
 from latchkey.keyring import FRESH_SECONDS, Keyring
+from latchkey.languages import _
 from latchkey.rules.routing import HANDLED_EVENTS
 from latchkey.rules.vocabulary import AuditAction
 from latchkey.settings import Settings
@@ -32,8 +33,10 @@ async def roll(settings: Settings, *, overlap: float) -> str:
     """
     if settings.webhook_secrets or settings.register_webhook == "off":
         raise RollError(
-            "the endpoint is managed by hand: roll its secret in Stripe's Dashboard, and set"
-            " STRIPE_WEBHOOK_SECRET to the new and the old one, separated by a comma"
+            _(
+                "the endpoint is managed by hand: roll its secret in Stripe's Dashboard, and set"
+                " STRIPE_WEBHOOK_SECRET to the new and the old one, separated by a comma"
+            )
         )
     pool = await create_pool(settings.require_database(), max_size=1)
     keyring = Keyring(
@@ -56,8 +59,10 @@ async def _roll(pool: Pool, keyring: Keyring, url: str, overlap: float) -> str:
     present = await keyring.connection()
     if present.endpoint_id is None or not await keyring.can_open_secrets():
         raise RollError(
-            "no endpoint with a known secret is registered: press Repair under Health, or start a"
-            " worker, which makes one with a secret of its own"
+            _(
+                "no endpoint with a known secret is registered: press Repair under Health, or start"
+                " a worker, which makes one with a secret of its own"
+            )
         )
     old = (await keyring.secrets())[0]
     made = await api.create_webhook_endpoint(url=url, events=QUIET, metadata={"latchkey": "1"})

@@ -2,7 +2,7 @@
 its columns is."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -229,11 +229,12 @@ def _first(names: Sequence[str], known: Sequence[str]) -> int | None:
     return next((names.index(name) for name in known if name in names), None)
 
 
-def problem_with(columns: Sequence[Column]) -> str | None:
-    """Why a choice of columns can't be used; None if it can."""
+def problem_with(columns: Sequence[Column], *, called: Callable[[Column], str] = str) -> str | None:
+    """Why a choice of columns can't be used; None if it can. `called` says what the reader calls a
+    column."""
     if Column.EMAIL not in columns:
         return "Choose the column with the email addresses."
     for column in Column:
         if column not in (Column.IGNORED, Column.NAME) and list(columns).count(column) > 1:
-            return f"Choose {column.value} for one column only."
+            return f"Choose “{called(column)}” for one column only."
     return None

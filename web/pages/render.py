@@ -26,6 +26,7 @@ from web.wording.passkeys import passkey_errors
 from web.wording.progress import line_people, progress
 from web.wording.sizes import file_size
 from web.wording.standing import ended_by, purchase, risk, standing, subscription
+from web.wording.stored import said
 from web.wording.stripe_dashboard import dashboard_address
 from web.wording.times import ago, day, lasting, late, month, when
 
@@ -188,6 +189,7 @@ _ENVIRONMENT.filters |= {
     "progress": progress,
     "grant": labels.grant,
     "reason": labels.reason,
+    "said": said,
     "standing": standing,
     "subscription": subscription,
     "purchase": purchase,

@@ -16,6 +16,7 @@ import asyncpg
 from asyncpg import Record
 
 from latchkey.addresses import email_key
+from latchkey.languages import _
 from latchkey.rules.vocabulary import ActivityType, Reason
 from latchkey.store import audit_draft
 from latchkey.store.access import complimentary
@@ -181,8 +182,10 @@ async def set_products(
     except asyncpg.CheckViolationError:
         names = [row["name"] for row in known if row["opens_collection"]]
         raise CollectionError(
-            f"{names[0] if names else 'One of the products'} opens a collection itself, so it can't"
-            " be in one"
+            _(
+                "%(name)s opens a collection itself, so it can't be in one",
+                name=names[0] if names else _("One of the products"),
+            )
         ) from None
     people: int = await connection.fetchval(
         """
@@ -218,7 +221,7 @@ async def sell_as(
     if row["opens_collection"] == collection_id:
         return
     if row["opens_collection"] is not None:
-        raise CollectionError(f"{row['name']} opens another collection already")
+        raise CollectionError(_("%(name)s opens another collection already", name=row["name"]))
     audit_draft.note(target=("collection", collection_id), after={"sold_as": product_id})
     await connection.execute(
         """
@@ -235,7 +238,10 @@ async def sell_as(
         )
     except asyncpg.CheckViolationError:
         raise CollectionError(
-            f"{row['name']} is in a collection itself, so it can't open one: take it out first"
+            _(
+                "%(name)s is in a collection itself, so it can't open one: take it out first",
+                name=row["name"],
+            )
         ) from None
     await _settle_product(connection, collection_id, product_id, actor=actor)
 
@@ -354,7 +360,7 @@ async def delete(connection: Connection, collection_id: str, *, actor: int | Non
         "select name from products where opens_collection = $1 limit 1", collection_id
     )
     if name is not None:
-        raise CollectionError(f"it is sold as {name}: stop selling it first")
+        raise CollectionError(_("it is sold as %(name)s: stop selling it first", name=name))
     await set_products(connection, collection_id, [], actor=actor)
     await connection.execute(
         "delete from collection_holders where collection_id = $1", collection_id

@@ -8,6 +8,7 @@ from typing import Any
 
 from latchkey.addresses import email_key
 from latchkey.contracts import reconciliation_workflow_id
+from latchkey.languages import _
 from latchkey.rules import past_invoices
 from latchkey.rules.drift import REPAIRABLE
 from latchkey.rules.vocabulary import ActivityType, Cause, ComparisonCause
@@ -190,7 +191,7 @@ async def choose(
         "select state from reconciliations where id = $1 for update", reconciliation_id
     )
     if state in ("queued", "running"):
-        raise StillRunningError("this comparison is still running: wait until it has finished")
+        raise StillRunningError(_("this comparison is still running: wait until it has finished"))
     rows = await connection.fetch(
         """
         update differences set state = 'chosen', error = null

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
+from latchkey.languages import _
 from latchkey.store.pool import Connection
 
 
@@ -43,7 +44,7 @@ async def create(connection: Connection, name: str) -> int:
             name,
         )
     except asyncpg.UniqueViolationError:
-        raise NameTakenError(f"There is a category {name} already.") from None
+        raise NameTakenError(_("There is a category %(name)s already.", name=name)) from None
     return made
 
 
@@ -56,7 +57,7 @@ async def rename(connection: Connection, category_id: int, name: str) -> bool:
             )
         )
     except asyncpg.UniqueViolationError:
-        raise NameTakenError(f"There is a category {name} already.") from None
+        raise NameTakenError(_("There is a category %(name)s already.", name=name)) from None
 
 
 async def delete(connection: Connection, category_id: int) -> bool:

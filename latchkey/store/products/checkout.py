@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from latchkey.languages import _
 from latchkey.rules.access import LIVE_STATUSES
 from latchkey.rules.remedies import Remedy, remedy
 from latchkey.store import audit_draft
@@ -315,14 +316,14 @@ async def _offer(
     connection: Connection, product_id: str, prices: Sequence[NewOffer], *, account: Account
 ) -> None:
     if len(prices) > offers.MOST_OFFERS:
-        raise CheckoutError(f"offer at most {offers.MOST_OFFERS} prices")
+        raise CheckoutError(_("offer at most %(most)s prices", most=offers.MOST_OFFERS))
     ids = [one.price_id for one in prices]
     if len(ids) != len(set(ids)):
-        raise CheckoutError("offer each price once")
+        raise CheckoutError(_("offer each price once"))
     if sum(one.featured for one in prices) > 1:
-        raise CheckoutError("mark one price as the most popular, not several")
+        raise CheckoutError(_("mark one price as the most popular, not several"))
     for one in prices:
-        _, price_id = await _price_to_sell(connection, product_id, one.price_id)
+        _account, price_id = await _price_to_sell(connection, product_id, one.price_id)
         if one.trial_days is not None:
             await _check_trial(connection, price_id)
     await offers.offer(
@@ -339,7 +340,9 @@ async def _check_trial(connection: Connection, price_id: str) -> None:
         "select type = 'recurring' from prices where id = $1", price_id
     )
     if not recurring:
-        raise CheckoutError(f"{price_id} is paid once, so it can't be free at first")
+        raise CheckoutError(
+            _("%(price)s is paid once, so it can't be free at first", price=price_id)
+        )
 
 
 async def _settle_codes(connection: Connection, product_id: str, wanted: bool | None) -> bool:
@@ -468,15 +471,17 @@ async def _price_to_sell(
         product_id,
     )
     if row is None:
-        raise CheckoutError("Stripe isn't connected: connect it on the Connectors page first")
+        raise CheckoutError(_("Stripe isn't connected: connect it on the Connectors page first"))
     if row["stripe_product"] is None:
         raise CheckoutError(
-            "the product isn't linked to a Stripe product: link it first, then choose one of that"
-            " product's prices"
+            _(
+                "the product isn't linked to a Stripe product: link it first, then choose one of"
+                " that product's prices"
+            )
         )
     wanted = price or row["present"]
     if wanted is None:
-        raise CheckoutError("choose the price that the checkout sells")
+        raise CheckoutError(_("choose the price that the checkout sells"))
     known = await connection.fetchrow(
         """
         select r.stripe_product, r.active, s.active as product_active, s.deleted
@@ -488,20 +493,27 @@ async def _price_to_sell(
     )
     if known is None or known["stripe_product"] != row["stripe_product"]:
         raise UnknownPriceError(
-            f"{wanted} isn't a price of the linked Stripe product: choose one of its prices, or"
-            " refresh the list if the price is new"
+            _(
+                "%(price)s isn't a price of the linked Stripe product: choose one of its prices, or"
+                " refresh the list if the price is new",
+                price=wanted,
+            )
         )
     if known["deleted"]:
         raise CheckoutError(
-            "the Stripe product was deleted in Stripe: link the product to another one first"
+            _("the Stripe product was deleted in Stripe: link the product to another one first")
         )
     if known["product_active"] is False:
         raise CheckoutError(
-            "the Stripe product is archived in Stripe: unarchive it there, or link the product to"
-            " another one"
+            _(
+                "the Stripe product is archived in Stripe: unarchive it there, or link the product"
+                " to another one"
+            )
         )
     if not known["active"]:
-        raise CheckoutError(f"the price {wanted} is archived in Stripe: choose an active one")
+        raise CheckoutError(
+            _("the price %(price)s is archived in Stripe: choose an active one", price=wanted)
+        )
     return Account(row["account_id"], row["livemode"]), wanted
 
 

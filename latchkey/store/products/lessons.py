@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from latchkey.languages import _
 from latchkey.store import audit_draft
 from latchkey.store.pool import Connection
 from latchkey.store.products.places import shifted
@@ -91,7 +92,7 @@ async def create(
         "select count(*) from lessons where product_id = $1", product_id
     )
     if count >= MOST:
-        raise TooManyLessonsError(f"A product can have up to {MOST} lessons.")
+        raise TooManyLessonsError(_("A product can have up to %(most)s lessons.", most=MOST))
     columns = {"title": title, **given}
     assert set(columns) <= set(_CHANGEABLE), columns
     row = await connection.fetchrow(

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from latchkey.contracts import LinkState, Progress, product_link_workflow_id
+from latchkey.languages import _
 from latchkey.rules.access import LIVE_STATUSES
 from latchkey.rules.plurals import counted
 from latchkey.rules.vocabulary import ActivityType, Cause, Reason
@@ -201,7 +202,9 @@ async def create_link(
     """
     account = (await current(connection)).account
     if account is None:
-        raise NotConnectedError("Stripe isn't connected: connect it on the Connectors page first")
+        raise NotConnectedError(
+            _("Stripe isn't connected: connect it on the Connectors page first")
+        )
     await _lock_product(connection, product_id)
     await _check_target(connection, stripe_product, create)
     present = await current_link(connection, product_id)
@@ -458,8 +461,11 @@ async def _check_target(
     )
     if not exists:
         raise UnknownStripeProductError(
-            f"the connected Stripe account has no product {stripe_product}: choose one from the"
-            " list, or refresh the list if it is new"
+            _(
+                "the connected Stripe account has no product %(product)s: choose one from the list,"
+                " or refresh the list if it is new",
+                product=stripe_product,
+            )
         )
 
 

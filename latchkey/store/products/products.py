@@ -9,6 +9,7 @@ from typing import Any
 
 import asyncpg
 
+from latchkey.languages import _
 from latchkey.store import audit_draft
 from latchkey.store.pool import Connection
 
@@ -119,7 +120,7 @@ async def create(
             return Product(**dict(row))
         if product_id and (known := await find(connection, product_id)):
             return known
-    raise SlugTakenError(f"the slug {wanted} is taken: choose another")
+    raise SlugTakenError(_("the slug %(slug)s is taken: choose another", slug=wanted))
 
 
 async def newest_name(connection: Connection) -> str | None:
@@ -155,7 +156,9 @@ async def update(connection: Connection, product_id: str, changes: dict[str, Any
             *changes.values(),
         )
     except asyncpg.UniqueViolationError:
-        raise SlugTakenError(f"the slug {changes['slug']} is taken: choose another") from None
+        raise SlugTakenError(
+            _("the slug %(slug)s is taken: choose another", slug=changes["slug"])
+        ) from None
     if row is None:
         raise KeyError(product_id)
     return Product(**dict(row))
@@ -168,8 +171,10 @@ async def delete(connection: Connection, product_id: str) -> bool:
     )
     if linked:
         raise StillLinkedError(
-            "this product is linked to a Stripe product: remove the link first, choosing what"
-            " happens to its members"
+            _(
+                "this product is linked to a Stripe product: remove the link first, choosing what"
+                " happens to its members"
+            )
         )
     opens = await connection.fetchval(
         """
@@ -180,7 +185,11 @@ async def delete(connection: Connection, product_id: str) -> bool:
     )
     if opens is not None:
         raise StillLinkedError(
-            f"this product opens the collection {opens}: stop selling the collection as it first"
+            _(
+                "this product opens the collection %(name)s: stop selling the collection as it"
+                " first",
+                name=opens,
+            )
         )
     name = await connection.fetchval(
         "delete from products where id = $1 returning name", product_id

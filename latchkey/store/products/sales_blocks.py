@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
+from latchkey.languages import _, written
 from latchkey.store.products.places import shifted
 
 Stored = list[dict[str, Any]]
@@ -229,12 +230,15 @@ def place(stored: Stored, block: Block) -> Stored:
     if known is not None:
         changed[known] = entry
     if len(changed) > MOST:
-        raise TooMuchError(f"A sales page can have up to {MOST} blocks.")
+        raise TooMuchError(_("A sales page can have up to %(most)s blocks.", most=MOST))
     size = len(orjson.dumps(changed))
     if size > LONGEST and size > len(orjson.dumps(stored)):
         raise TooMuchError(
-            f"All blocks of a page together can have about {LONGEST:,} characters."
-            " Shorten this one, or another."
+            _(
+                "All blocks of a page together can have about %(most)s characters. Shorten this"
+                " one, or another.",
+                most=written(LONGEST),
+            )
         )
     return changed
 

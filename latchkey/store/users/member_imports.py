@@ -324,8 +324,12 @@ async def plan_values(connection: Connection, found: MemberImport) -> list[Colum
     values = await _values(connection, found, Column.PLAN, most=MOST_PLANS)
     if len(values) > MOST_PLANS:
         raise TooManyValuesError(
-            f"The column “{_heading(found, Column.PLAN)}” has more than {MOST_PLANS} different"
-            " values. Choose another column for the plan."
+            _(
+                "The column “%(name)s” has more than %(most)s different values. Choose another"
+                " column for the plan.",
+                name=_heading(found, Column.PLAN),
+                most=MOST_PLANS,
+            )
         )
     return values
 
@@ -338,8 +342,12 @@ async def unknown_statuses(connection: Connection, found: MemberImport) -> list[
     values = await _values(connection, found, Column.STATUS, most=MOST_STATUSES)
     if len(values) > MOST_STATUSES:
         raise TooManyValuesError(
-            f"The column “{_heading(found, Column.STATUS)}” has more than {MOST_STATUSES}"
-            " different values. Choose another column for the status."
+            _(
+                "The column “%(name)s” has more than %(most)s different values. Choose another"
+                " column for the status.",
+                name=_heading(found, Column.STATUS),
+                most=MOST_STATUSES,
+            )
         )
     return [value for value in values if moving.meaning(value.value) is StatusMeaning.UNKNOWN]
 

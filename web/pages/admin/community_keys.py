@@ -15,6 +15,7 @@ from latchkey.texts import is_web_address
 from web.pages.guard import text
 from web.site import Site
 from web.wording.communities import COMMUNITY_WORDS
+from web.wording.stored import said
 
 LONGEST_TOKEN = 500
 LONGEST_CLIENT = 100
@@ -36,8 +37,8 @@ class CommunityKeys:
 
 def sentence(error: CommunityError) -> str:
     """Why a call failed, as a sentence."""
-    said = str(error)
-    return f"{said[:1].upper()}{said[1:]}."
+    words = str(error)
+    return said(f"{words[:1].upper()}{words[1:]}.")
 
 
 async def checked_keys(

@@ -18,6 +18,7 @@ from web.pages.render import page
 from web.pages.spreadsheet import cells
 from web.site import Site, site_of
 from web.wording.labels import upfirst
+from web.wording.stored import said
 
 PAGE = 100
 CLASSES = ("safe", "person", "foreign")
@@ -121,7 +122,7 @@ async def _csv(site: Site, reconciliation_id: str) -> AsyncIterator[str]:
                     row.kind,
                     row.severity,
                     row.state,
-                    row.reason,
+                    said(row.reason),
                     row.product_name,
                     row.email,
                     row.source,
@@ -129,7 +130,7 @@ async def _csv(site: Site, reconciliation_id: str) -> AsyncIterator[str]:
                     row.workflow_id,
                     row.found_at.isoformat(),
                     row.repaired_at.isoformat() if row.repaired_at else None,
-                    row.error,
+                    said(row.error),
                 ]
             )
             for row in rows

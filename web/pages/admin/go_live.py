@@ -17,6 +17,7 @@ from web.pages.errors import NotFoundError
 from web.pages.guard import admin_page, at_most_hourly, form, redirect
 from web.pages.render import page
 from web.site import site_of
+from web.wording.stored import said
 
 LOOKS_PER_HOUR = 60
 
@@ -185,7 +186,7 @@ def _address(facts: GoLiveFacts, settings: Settings) -> str:
     url = settings.public_url
     if facts.address is not None:
         local = " " + _("Only your machine or its network knows it.") if settings.is_local else ""
-        return f"{sentence(facts.address, url)}{local}"
+        return f"{said(sentence(facts.address, url))}{local}"
     return _(
         "The site can look by itself what answers at %(url)s, and what is in the way.", url=url
     )

@@ -38,6 +38,7 @@ from web.pages.render import page
 from web.pages.spreadsheet import cells
 from web.site import site_of
 from web.wording import imports as wording
+from web.wording.stored import said
 
 MOST_PRODUCTS, PAGE = 1000, 50
 MOST_FIELDS = member_imports.MOST_PLANS + member_imports.MOST_STATUSES + 10
@@ -216,7 +217,7 @@ async def _refused_csv(pool: Pool, found: MemberImport) -> AsyncIterator[str]:
                     *(row.cells + [""] * width)[: max(width, len(row.cells))],
                     row.line,
                     row.problem_column or "",
-                    row.problem or "",
+                    said(row.problem),
                 ]
             )
             for row in rows
@@ -237,8 +238,10 @@ async def columns(request: Request) -> Response:
         found = await import_of(connection, request)
         chosen = [_column(fields, at) for at in range(len(found.heading))]
         dates = _date_order(text(fields, "dates"))
-        if problem := exports.problem_with(chosen):
-            return await _columns_form(request, connection, found, chosen, dates, problem=problem)
+        if problem := exports.problem_with(chosen, called=wording.COLUMNS.__getitem__):
+            return await _columns_form(
+                request, connection, found, chosen, dates, problem=said(problem)
+            )
         return await _step(
             found, member_imports.choose_columns(connection, found.id, chosen, dates)
         )

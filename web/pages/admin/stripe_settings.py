@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from latchkey import dispatch
-from latchkey.languages import _
+from latchkey.languages import _, ngettext
 from latchkey.store.products import link_previews, links
 from latchkey.store.products.products import Product
 from latchkey.store.stripe import catalog, connection
@@ -23,6 +23,7 @@ from web.pages.guard import admin_page, form, redirect, support_page, text
 from web.pages.render import page, text_of
 from web.site import Site, site_of
 from web.wording.labels import upfirst
+from web.wording.stored import said
 
 SHOWN = 200
 LONGEST_ID = 200
@@ -123,7 +124,7 @@ async def preview(request: Request) -> Response:
         account = await connections.current(connected)
     assert result is not None, "it ran just now"
     if result.state == "failed":
-        problem = _("The preview failed: %(error)s", error=result.error)
+        problem = _("The preview failed: %(error)s", error=said(result.error))
         return await _dialog(request, asked, error=problem, status=422)
     return page(
         request,
@@ -281,7 +282,15 @@ async def _ways_out(
         product=product,
         link=link,
         live=live,
-        error=upfirst(str(error)) if error else None,
+        error=ngettext(
+            "%(count)s live subscription is linked to this product. Choose what happens to the"
+            " members.",
+            "%(count)s live subscriptions are linked to this product. Choose what happens to the"
+            " members.",
+            error.active_subscriptions,
+        )
+        if error
+        else None,
         again=again,
     )
 
