@@ -237,6 +237,18 @@ async def test_each_template_is_complete(shared: Latchkey, admin: Visitor) -> No
             assert "is shown here once" not in page, "its form takes what the template holds"
 
 
+async def test_a_template_is_in_the_language_of_who_starts_from_it(
+    shared: Latchkey, admin: Visitor
+) -> None:
+    product = await shared.product("Sb Vorlage")
+    base = f"/admin/products/{product}/sales-page"
+    admin.client.headers["accept-language"] = "de"
+    await admin.send(base, f"{base}/start", begin="download")
+    shown = (await admin.get(f"{base}/preview")).text
+    assert "Was drin ist" in shown
+    assert "What is in it" not in shown
+
+
 async def test_a_video_is_a_link_and_nothing_of_another_site_is_loaded(
     shared: Latchkey, admin: Visitor
 ) -> None:

@@ -1,7 +1,9 @@
-"""What a new sales page can start from: blocks with sentences to replace."""
+"""What a new sales page can start from: blocks with sentences to replace, in the language of who
+makes the page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from latchkey.languages import _
 from latchkey.store.products.sales_blocks import (
     AnsweredQuestion,
     Content,
@@ -13,103 +15,118 @@ from latchkey.store.products.sales_blocks import (
     TextBlock,
 )
 
-_MEMBERSHIP: tuple[Content, ...] = (
-    TextBlock(
-        """## What you get
 
-- The main reason to join
-- A second reason
-- And a third
-
-## Who it is for
-
-Say in two sentences who you made it for, and what they will be able to do.
-"""
-    ),
-    PlansBlock(heading="Join"),
-    QuestionsBlock(
-        (
-            AnsweredQuestion("Can I cancel?", "Yes, at any time, in your account."),
-            AnsweredQuestion("How do I pay?", "Say here how people can pay: by card, for example."),
-            AnsweredQuestion(
-                "What happens after I join?", "Say here what the first day looks like."
-            ),
+def _membership() -> tuple[Content, ...]:
+    return (
+        TextBlock(
+            _(
+                "## What you get\n\n"
+                "- The main reason to join\n"
+                "- A second reason\n"
+                "- And a third\n\n"
+                "## Who it is for\n\n"
+                "Say in two sentences who you made it for, and what they will be able to do."
+            )
         ),
-        heading="Questions",
-    ),
-)
-
-_COURSE: tuple[Content, ...] = (
-    TextBlock(
-        """## What you will be able to do
-
-Say in two sentences what is different after the last lesson.
-
-- The first skill
-- A second one
-- And a third
-"""
-    ),
-    TextBlock(
-        """## The lessons
-
-1. The first lesson, in a few words
-2. The second one
-3. And so on
-"""
-    ),
-    TestimonialsBlock(
-        (Testimonial("Put here what somebody who took the course says about it.", "Their name"),),
-        heading="What others say",
-    ),
-    PlansBlock(heading="Start learning"),
-    QuestionsBlock(
-        (
-            AnsweredQuestion(
-                "Do I need to know anything before?", "Say here what people should know."
+        PlansBlock(heading=_("Join")),
+        QuestionsBlock(
+            (
+                AnsweredQuestion(_("Can I cancel?"), _("Yes, at any time, in your account.")),
+                AnsweredQuestion(
+                    _("How do I pay?"), _("Say here how people can pay: by card, for example.")
+                ),
+                AnsweredQuestion(
+                    _("What happens after I join?"), _("Say here what the first day looks like.")
+                ),
             ),
-            AnsweredQuestion("How much time does it take?", "Say here how long the lessons take."),
-            AnsweredQuestion("How long can I open it?", "Say here whether access ends, and when."),
+            heading=_("Questions"),
         ),
-        heading="Questions",
-    ),
-)
+    )
 
-_DOWNLOAD: tuple[Content, ...] = (
-    TextBlock(
-        """## What is in it
 
-- The first thing
-- A second one
-- And a third
-
-Say in a sentence which formats the files have, and what people need to open them.
-"""
-    ),
-    PlansBlock(heading="Get it"),
-    TextBlock(
-        """## How it works
-
-1. You pay once.
-2. You get an email with a link.
-3. You download it, as often as you like.
-"""
-    ),
-    QuestionsBlock(
-        (
-            AnsweredQuestion("Are updates included?", "Say here whether newer versions are."),
-            AnsweredQuestion(
-                "Can I get my money back?", "Say here when you refund, and how to ask."
+def _course() -> tuple[Content, ...]:
+    return (
+        TextBlock(
+            _(
+                "## What you will be able to do\n\n"
+                "Say in two sentences what is different after the last lesson.\n\n"
+                "- The first skill\n"
+                "- A second one\n"
+                "- And a third"
+            )
+        ),
+        TextBlock(
+            _(
+                "## The lessons\n\n"
+                "1. The first lesson, in a few words\n"
+                "2. The second one\n"
+                "3. And so on"
+            )
+        ),
+        TestimonialsBlock(
+            (
+                Testimonial(
+                    _("Put here what somebody who took the course says about it."), _("Their name")
+                ),
             ),
+            heading=_("What others say"),
         ),
-        heading="Questions",
-    ),
-)
+        PlansBlock(heading=_("Start learning")),
+        QuestionsBlock(
+            (
+                AnsweredQuestion(
+                    _("Do I need to know anything before?"), _("Say here what people should know.")
+                ),
+                AnsweredQuestion(
+                    _("How much time does it take?"), _("Say here how long the lessons take.")
+                ),
+                AnsweredQuestion(
+                    _("How long can I open it?"), _("Say here whether access ends, and when.")
+                ),
+            ),
+            heading=_("Questions"),
+        ),
+    )
 
-TEMPLATES: Mapping[str, Sequence[Content]] = {
-    "membership": _MEMBERSHIP,
-    "course": _COURSE,
-    "download": _DOWNLOAD,
+
+def _download() -> tuple[Content, ...]:
+    return (
+        TextBlock(
+            _(
+                "## What is in it\n\n"
+                "- The first thing\n"
+                "- A second one\n"
+                "- And a third\n\n"
+                "Say in a sentence which formats the files have, and what people need to open them."
+            )
+        ),
+        PlansBlock(heading=_("Get it")),
+        TextBlock(
+            _(
+                "## How it works\n\n"
+                "1. You pay once.\n"
+                "2. You get an email with a link.\n"
+                "3. You download it, as often as you like."
+            )
+        ),
+        QuestionsBlock(
+            (
+                AnsweredQuestion(
+                    _("Are updates included?"), _("Say here whether newer versions are.")
+                ),
+                AnsweredQuestion(
+                    _("Can I get my money back?"), _("Say here when you refund, and how to ask.")
+                ),
+            ),
+            heading=_("Questions"),
+        ),
+    )
+
+
+TEMPLATES: Mapping[str, Callable[[], Sequence[Content]]] = {
+    "membership": _membership,
+    "course": _course,
+    "download": _download,
 }
 
 
@@ -117,4 +134,4 @@ def contents(template: str, *, image_url: str | None) -> list[Content]:
     """The blocks of a template, the product's picture first, if there is one. An unknown template
     is the first one."""
     picture = [PictureBlock(image_url)] if image_url else []
-    return [*picture, *TEMPLATES.get(template, _MEMBERSHIP)]
+    return [*picture, *TEMPLATES.get(template, _membership)()]
